@@ -1,0 +1,169 @@
+"""The exception tree. Each error is one line for a person: what, where, and what to do; `retry` says whether trying
+again later can help. No error is raised here, and nothing here knows how errors are shown.
+
+ImportProjectError
+├── ConfigError             a feed, schema, API or setting is wrong
+├── SourceError             the sender's side
+│   ├── SourceUnreachable   no connection, or it broke (retry)
+│   ├── LoginRefused        password or key not accepted (retry)
+│   ├── HostKeyRefused      the server is not the one we know (retry)
+│   ├── SourceDenied        the server forbids a step, such as a rename (retry)
+│   ├── FileVanished        listed, then gone (retry)
+│   └── FileChanged         size or mtime moved while it was read (retry)
+├── StoreError              our own side
+│   ├── StoreFull           no space, no rights or no answer from a disk (retry)
+│   ├── StoreDamaged        stored bytes are missing or not what their name says
+│   ├── LedgerUnavailable   the database does not answer (retry)
+│   └── ClaimLost           another run holds the file (retry)
+├── FileRefused             the content cannot be used; the file goes to `.failed/`
+│   ├── NotRecognised       the content fits none of the formats, or two
+│   ├── Unreadable          the format fits but the content breaks it
+│   └── NotBookable         readable, but a control total is wrong
+├── PostingError            the receiving API
+│   ├── ApiUnavailable      no answer, 408, 425, 429 or 5xx (retry)
+│   ├── ApiRefusesUs        401 or 403: the token or its rights (retry)
+│   └── ApiAnswerUnusable   an answer that breaks the agreement
+└── NotConserved            rows or money in are not rows or money out: a defect of ours
+"""
+
+from typing import ClassVar
+
+
+def one_line(text: str) -> str:
+    """Return `text` with every control character, line break included, turned into a blank."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+class ImportProjectError(Exception):
+    """What went wrong, where (feed, file, row), and what to do about it."""
+
+    retry: ClassVar[bool] = False
+
+    def __init__(
+        self,
+        what: str,
+        *,
+        feed: str | None = None,
+        file: str | None = None,
+        row: int | None = None,
+        do: str | None = None,
+    ) -> None:
+        self.what = one_line(what)
+        self.feed, self.file, self.row, self.do = feed, file, row, do
+        super().__init__(self.line)
+
+    @property
+    def line(self) -> str:
+        """The whole error as one line."""
+        places = [f"feed {self.feed}" if self.feed else "", self.file or "", f"row {self.row}" if self.row else ""]
+        where = ", ".join(one_line(p) for p in places if p)
+        return (f"{where}: " if where else "") + self.what + (f" ({one_line(self.do)})" if self.do else "")
+
+    def at(self, *, feed: str | None = None, file: str | None = None) -> "ImportProjectError":
+        """Fill in the place where it is not yet known, and return the same error."""
+        self.feed, self.file = self.feed or feed, self.file or file
+        self.args = (self.line,)
+        return self
+
+    def __str__(self) -> str:
+        return self.line
+
+
+class ConfigError(ImportProjectError):
+    """A feed, schema, API or setting is wrong."""
+
+
+class SourceError(ImportProjectError):
+    """The sender's side failed."""
+
+    retry = True
+
+
+class SourceUnreachable(SourceError):
+    """No connection to the source, or it broke on the way."""
+
+
+class LoginRefused(SourceError):
+    """The source did not accept the password or key."""
+
+
+class HostKeyRefused(SourceError):
+    """The server's host key is unknown or has changed."""
+
+
+class SourceDenied(SourceError):
+    """The server forbids a step, such as a listing or a rename."""
+
+
+class FileVanished(SourceError):
+    """A listed file is gone."""
+
+
+class FileChanged(SourceError):
+    """Size or mtime moved while the file was read."""
+
+
+class StoreError(ImportProjectError):
+    """Our own storage failed."""
+
+
+class StoreFull(StoreError):
+    """A disk has no space, gives no rights or does not answer."""
+
+    retry = True
+
+
+class StoreDamaged(StoreError):
+    """Stored bytes are missing, or are not what their name says."""
+
+
+class LedgerUnavailable(StoreError):
+    """The ledger's database does not answer."""
+
+    retry = True
+
+
+class ClaimLost(StoreError):
+    """Another run holds the file."""
+
+    retry = True
+
+
+class FileRefused(ImportProjectError):
+    """The content cannot be used; trying again changes nothing."""
+
+
+class NotRecognised(FileRefused):
+    """The content fits none of the formats, or more than one."""
+
+
+class Unreadable(FileRefused):
+    """The format fits, but the content breaks it."""
+
+
+class NotBookable(FileRefused):
+    """The file can be read, but its control totals are wrong."""
+
+
+class PostingError(ImportProjectError):
+    """The receiving API did not take what was sent."""
+
+
+class ApiUnavailable(PostingError):
+    """The API gave no answer, or one that says try later."""
+
+    retry = True
+
+
+class ApiRefusesUs(PostingError):
+    """The API does not accept our token, or our rights do not reach."""
+
+    retry = True
+
+
+class ApiAnswerUnusable(PostingError):
+    """The API's answer breaks the agreement."""
+
+
+class NotConserved(ImportProjectError):
+    """Rows or money in are not rows or money out."""

@@ -1,0 +1,93 @@
+"""Files as senders show them and as we hold them. No reading, no storing."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+
+class ArrivalState(StrEnum):
+    """Where an arrival stands. The last four are ends; only an end may follow by nothing."""
+
+    SEEN = "seen"  # listed, perhaps still growing
+    READY = "ready"  # stable: a run may claim it
+    CLAIMED = "claimed"  # a run holds it; in `.processing/` at the sender
+    LANDED = "landed"  # its bytes are in landing
+    DONE = "done"
+    FAILED = "failed"  # refused, with a reason
+    DUPLICATE = "duplicate"  # bytes the feed has had before
+    VANISHED = "vanished"  # gone before a run claimed it
+
+    @property
+    def ended(self) -> bool:
+        """Whether no run is needed any more."""
+        return self in ENDED
+
+
+ENDED = frozenset({ArrivalState.DONE, ArrivalState.FAILED, ArrivalState.DUPLICATE, ArrivalState.VANISHED})
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed:
+    """One regular file in an inbox: its name, size in bytes, and mtime (aware UTC, whole seconds)."""
+
+    name: str
+    size: int
+    mtime: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrival:
+    """A listed file as the ledger knows it. Times are aware UTC.
+
+    `partition` is its key in Dagster, given when it is ready. `claimed_as` and `set_aside_to` are paths at the sender.
+    `token` grows with each claim: an action with an older token is refused.
+    """
+
+    id: int
+    feed: str
+    name: str
+    size: int
+    mtime: datetime
+    state: ArrivalState
+    looks: int
+    occurrence: int
+    partition: str | None
+    sha256: str | None
+    token: int
+    owner: str | None
+    lease_until: datetime | None
+    requests: int
+    retry_at: datetime | None
+    claimed_as: str | None
+    set_aside_to: str | None
+    set_aside_at: datetime | None
+    error: str | None
+    first_seen_at: datetime
+
+    def held(self, now: datetime) -> bool:
+        """Whether a run's lease on it is still good at `now`."""
+        return self.lease_until is not None and self.lease_until > now
+
+    @property
+    def aside_due(self) -> bool:
+        """Whether it has ended but its copy at the sender still waits to be moved."""
+        return self.state.ended and self.claimed_as is not None and self.set_aside_at is None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A run's right to act on an arrival, as long as `token` is the newest."""
+
+    arrival_id: int
+    feed: str
+    partition: str
+    owner: str
+    token: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Landed:
+    """Bytes in landing: their sha256 (hex) and size."""
+
+    sha256: str
+    size: int

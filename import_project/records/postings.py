@@ -1,0 +1,58 @@
+"""HTTP requests that must take effect once. How they are kept is the ledger's business, how they are sent posting's."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+class PostingKind(StrEnum):
+    """What a posting tells the API."""
+
+    ROW = "row"
+    MATCHED = "matched"
+    UNMATCHED = "unmatched"
+
+
+class PostingState(StrEnum):
+    """Where a posting stands. `unknown`: sent, and no answer that says whether it took effect."""
+
+    READY = "ready"
+    SENDING = "sending"
+    UNKNOWN = "unknown"
+    DONE = "done"
+    REJECTED = "rejected"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0."""
+
+    subject: str
+    part: int
+    kind: PostingKind
+    row_number: int
+    path: str
+    body: str
+    evidence: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Posting:
+    """A frozen posting: the key and the body never change again."""
+
+    id: int
+    key: str
+    api: str
+    path: str
+    body: str
+    row_number: int
+    state: PostingState
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """What the API said to one attempt; `receipt` is its body, cut to a bounded length."""
+
+    posting_id: int
+    state: PostingState
+    status: int | None
+    receipt: str

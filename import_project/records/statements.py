@@ -1,0 +1,35 @@
+"""Parts of a bank file that carry their own control total: a BgMax section, an account statement."""
+
+from dataclasses import dataclass
+from datetime import date
+from decimal import Decimal
+
+UNKNOWN_CURRENCY = "???"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Statement:
+    """One statement or section. Amounts are in `currency`, signed; None where the file does not say.
+
+    `difference` is declared minus found (zero: the money adds up; None: it cannot be tested).
+    """
+
+    number: int
+    account: str | None
+    currency: str
+    identification: str | None
+    booking_date: date | None
+    payments: int
+    net: Decimal
+    opening: Decimal | None = None
+    closing: Decimal | None = None
+    declared: Decimal | None = None
+    difference: Decimal | None = None
+    receiver: str | None = None
+
+    @property
+    def balance(self) -> str:
+        """`ok`, the exact difference, or `untestable`."""
+        if self.difference is None:
+            return "untestable"
+        return "ok" if self.difference == 0 else f"{self.difference:.2f}"

@@ -1,0 +1,45 @@
+"""Writing a file so that it is whole or absent, whatever happens. Shared by landing and tables."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from uuid import uuid4
+
+from import_project.errors import StoreFull
+
+
+@contextmanager
+def disk_errors(doing: str) -> Iterator[None]:
+    """Turn an operating system's refusal into StoreFull, with what was being done and where."""
+    try:
+        yield
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise StoreFull(
+            f"cannot {doing}: {reason}", do="free space or mend the rights; the next try goes on"
+        ) from error
+
+
+@contextmanager
+def part_file(folder: Path) -> Iterator[Path]:
+    """Give a temporary path in `folder`, gone at the end unless `settle` moved it. A kill may leave it; nobody reads it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    part = folder / f".{uuid4().hex}.part"
+    try:
+        yield part
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def settle(part: Path, target: Path) -> None:
+    """Make a written `part` the file `target` in one step, on disk for good (file and folder are synced)."""
+    with part.open("rb") as written:
+        os.fsync(written.fileno())
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part.replace(target)
+    folder = os.open(target.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,132 @@
+"""Opening the ledger's database, bringing it to the newest migration, and its transactions. No tables of its own."""
+
+import errno
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Engine
+
+from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
+
+HEAD = "0001"
+_MIGRATIONS = Path(__file__).with_name("migrations")
+_LOCK = 7_239_104  # any number: PostgreSQL processes that migrate agree on it
+
+
+class Database:
+    """One engine, with `read` for queries and `write` for transactions that change something."""
+
+    def __init__(self, url: str) -> None:
+        self.url = _url(url)
+        self.engine = _engine(self.url)
+        self._migrated = False
+
+    @property
+    def sqlite(self) -> bool:
+        """Whether SQLite is behind it."""
+        return self.engine.dialect.name == "sqlite"
+
+    @contextmanager
+    def read(self) -> Iterator[Connection]:
+        """A connection for queries."""
+        self._migrate()
+        with _database_errors(), self.engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def write(self) -> Iterator[Connection]:
+        """A transaction: all of it is kept, or nothing. On SQLite it takes the write lock at once."""
+        self._migrate()
+        with _database_errors(), self.engine.execution_options(write=True).begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.engine.dispose()
+
+    def _migrate(self) -> None:
+        if self._migrated:
+            return
+        with _database_errors():
+            with self.engine.connect() as connection:
+                ready = _version(connection) == HEAD
+            if not ready:
+                with self.engine.execution_options(write=True).begin() as connection:
+                    if not self.sqlite:
+                        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+                    _upgrade(connection)
+        self._migrated = True
+
+
+def _version(connection: Connection) -> str | None:
+    if not sa.inspect(connection).has_table("alembic_version"):
+        return None
+    return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
+
+
+def _upgrade(connection: Connection) -> None:
+    """Run what is missing of the migrations, inside the caller's transaction."""
+    from alembic import command
+    from alembic.config import Config
+
+    config = Config()
+    config.set_main_option("script_location", str(_MIGRATIONS))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    command.upgrade(config, "head")
+
+
+def _url(text: str) -> sa.URL:
+    try:
+        url = sa.make_url(text)
+    except sa.exc.ArgumentError:
+        raise ConfigError("the ledger's URL cannot be read", do="such as sqlite:////var/lib/ledger.db") from None
+    if url.drivername in {"postgresql", "postgres"}:
+        url = url.set(drivername="postgresql+psycopg")
+    if url.get_backend_name() not in {"sqlite", "postgresql"}:
+        raise ConfigError(f"the ledger cannot live in {url.get_backend_name()}", do="use sqlite or postgresql")
+    return url
+
+
+def _engine(url: sa.URL) -> Engine:
+    if url.get_backend_name() == "sqlite":
+        if url.database:
+            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+        engine = sa.create_engine(url, connect_args={"timeout": 30})
+        sa.event.listen(engine, "connect", _prepare_sqlite)
+        sa.event.listen(engine, "begin", _begin_sqlite)
+        return engine
+    try:
+        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f"a PostgreSQL ledger needs {error.name}", do="pip install 'import_project[postgres]'"
+        ) from None
+
+
+def _prepare_sqlite(connection: object, _record: object) -> None:
+    """WAL, synced at each commit (a posting's state must outlive a power cut); BEGIN is ours to say."""
+    connection.isolation_level = None  # type: ignore[attr-defined]
+    cursor = connection.cursor()  # type: ignore[attr-defined]
+    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+        cursor.execute(f"PRAGMA {pragma}")
+    cursor.close()
+
+
+def _begin_sqlite(connection: Connection) -> None:
+    immediate = connection.get_execution_options().get("write", False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
+
+
+@contextmanager
+def _database_errors() -> Iterator[None]:
+    """Turn a database that cannot work into one of our errors; defects in our SQL stay what they are."""
+    try:
+        yield
+    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+        reason = str(error.orig)
+        if "disk is full" in reason or "readonly database" in reason or f"[Errno {errno.ENOSPC}]" in reason:
+            raise StoreFull(f"the ledger cannot be written: {reason}", do="free space or mend the rights") from error
+        raise LedgerUnavailable(f"the ledger does not answer: {reason}", do="the next try goes on") from error

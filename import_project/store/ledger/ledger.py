@@ -1,0 +1,22 @@
+"""The ledger's one door: each group of tables as an attribute. SQL lives in the modules behind it."""
+
+from import_project.store.ledger.alerts import Alerts
+from import_project.store.ledger.arrivals import Arrivals
+from import_project.store.ledger.database import Database
+from import_project.store.ledger.outcomes import Outcomes
+from import_project.store.ledger.postings import Postings
+
+
+class Ledger:
+    """Opens the database at `url` (sqlite or postgresql) when it is first asked something."""
+
+    def __init__(self, url: str) -> None:
+        self.database = Database(url)
+        self.arrivals = Arrivals(self.database)
+        self.postings = Postings(self.database)
+        self.outcomes = Outcomes(self.database)
+        self.alerts = Alerts(self.database)
+
+    def close(self) -> None:
+        """Give all connections back."""
+        self.database.close()

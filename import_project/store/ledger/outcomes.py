@@ -1,0 +1,84 @@
+"""Outcomes in the ledger: one for each file that has ended."""
+
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from datetime import datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+from import_project.records.files import ArrivalState, Claim
+from import_project.records.outcomes import Counts, Outcome
+from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.database import Database
+from import_project.store.ledger.tables import arrivals, outcomes, sums
+
+_COUNTS = [f.name for f in fields(Counts)]
+
+
+class Outcomes:
+    """The `outcomes` and `sums` tables."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def conclude(
+        self,
+        claim: Claim,
+        state: ArrivalState,
+        counts: Counts,
+        amounts: Mapping[str, Decimal],
+        now: datetime,
+        *,
+        error: str | None = None,
+    ) -> None:
+        """End the arrival and keep its outcome in one transaction; a later run of the same file replaces it.
+
+        `finished_at` stays the first run's, so that a look at a finished file does not age it.
+        """
+        with self._database.write() as connection:
+            fence(connection, claim)
+            mine = arrivals.c.id == claim.arrival_id
+            started = connection.execute(sa.select(arrivals.c.started_at).where(mine)).scalar_one()
+            before = connection.execute(
+                sa.select(outcomes.c.finished_at).where(outcomes.c.arrival_id == claim.arrival_id)
+            ).scalar()
+            for table in (sums, outcomes):
+                connection.execute(sa.delete(table).where(table.c.arrival_id == claim.arrival_id))
+            row = {**asdict(counts), "error": error, "started_at": started, "finished_at": before or now}
+            connection.execute(sa.insert(outcomes).values(arrival_id=claim.arrival_id, **row))
+            each = [{"arrival_id": claim.arrival_id, "currency": c, "amount": a} for c, a in amounts.items()]
+            if each:
+                connection.execute(sa.insert(sums), each)
+            connection.execute(sa.update(arrivals).where(mine).values(state=state, error=error, retry_at=None))
+
+    def all(self, feed: str | None = None) -> list[Outcome]:
+        """Return the outcomes of a feed, or of all, in the order the files were first seen."""
+        query = (
+            sa.select(
+                outcomes, arrivals.c.feed, arrivals.c.name, arrivals.c.partition, arrivals.c.state, arrivals.c.sha256
+            )
+            .join(arrivals, arrivals.c.id == outcomes.c.arrival_id)
+            .order_by(arrivals.c.id)
+        )
+        query = query.where(arrivals.c.feed == feed) if feed else query
+        with self._database.read() as connection:
+            rows = [row._asdict() for row in connection.execute(query)]
+            amounts: dict[int, dict[str, Decimal]] = {}
+            for arrival_id, currency, amount in connection.execute(sa.select(sums)):
+                amounts.setdefault(arrival_id, {})[currency] = amount
+        return [
+            Outcome(
+                feed=row["feed"],
+                name=row["name"],
+                partition=row["partition"],
+                state=row["state"],
+                sha256=row["sha256"],
+                counts=Counts(**{n: row[n] for n in _COUNTS}),
+                sums=amounts.get(row["arrival_id"], {}),
+                error=row["error"],
+                started_at=row["started_at"],
+                finished_at=row["finished_at"],
+            )
+            for row in rows
+        ]

@@ -1,0 +1,155 @@
+"""The ledger's tables as SQLAlchemy sees them. The migrations make them; a test holds both against each other."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+
+import sqlalchemy as sa
+
+
+class UtcDateTime(sa.TypeDecorator[datetime]):
+    """Aware UTC in Python, stored without a zone so that SQLite and PostgreSQL agree."""
+
+    impl = sa.DateTime(timezone=False)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Refuse naive times: they have no place in the ledger."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"naive time {value!r}")
+        return value.astimezone(UTC).replace(tzinfo=None)
+
+    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
+        """Give the zone back."""
+        return None if value is None else value.replace(tzinfo=UTC)
+
+
+class Money(sa.TypeDecorator[Decimal]):
+    """Decimal kept as text: SQLite has no exact number with a fraction."""
+
+    impl = sa.String(48)
+    cache_ok = True
+
+    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> str | None:
+        """Write it out to its last digit."""
+        return None if value is None else str(value)
+
+    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Decimal | None:
+        """Read it back exactly."""
+        return None if value is None else Decimal(value)
+
+
+metadata = sa.MetaData()
+
+arrivals = sa.Table(
+    "arrivals",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.String(64), nullable=False),
+    sa.Column("name", sa.Text, nullable=False),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("mtime", UtcDateTime, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("looks", sa.Integer, nullable=False),
+    sa.Column("occurrence", sa.Integer, nullable=False),
+    sa.Column("partition", sa.String(255)),
+    sa.Column("sha256", sa.String(64)),
+    sa.Column("token", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("owner", sa.String(64)),
+    sa.Column("lease_until", UtcDateTime),
+    sa.Column("requests", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("failures", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("retry_at", UtcDateTime),
+    sa.Column("claimed_as", sa.Text),
+    sa.Column("set_aside_to", sa.Text),
+    sa.Column("set_aside_at", UtcDateTime),
+    sa.Column("error", sa.Text),
+    sa.Column("first_seen_at", UtcDateTime, nullable=False),
+    sa.Column("started_at", UtcDateTime),
+    sa.UniqueConstraint("feed", "name", "size", "mtime", "occurrence", name="one_arrival"),
+    sa.UniqueConstraint("feed", "partition", name="one_partition"),
+    sa.Index("arrivals_by_state", "feed", "state"),
+)
+
+files = sa.Table(
+    "files",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("size", sa.BigInteger, nullable=False),
+    sa.Column("arrival_id", sa.Integer, sa.ForeignKey("arrivals.id"), nullable=False),
+    sa.Column("landed_at", UtcDateTime, nullable=False),
+)
+
+decisions = sa.Table(
+    "decisions",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("row_number", sa.Integer, nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("evidence", sa.Text, nullable=False),
+    sa.Column("decided_at", UtcDateTime, nullable=False),
+    sa.Index("decisions_by_file", "feed", "sha256"),
+)
+
+postings = sa.Table(
+    "postings",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("feed", sa.String(64), nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+    sa.Column("part", sa.Integer, nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("kind", sa.String(16), nullable=False),
+    sa.Column("row_number", sa.Integer, nullable=False),
+    sa.Column("key", sa.String(64), nullable=False, unique=True),
+    sa.Column("api", sa.String(64), nullable=False),
+    sa.Column("path", sa.Text, nullable=False),
+    sa.Column("body", sa.Text, nullable=False),
+    sa.Column("state", sa.String(16), nullable=False),
+    sa.Column("attempts", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("status", sa.Integer),
+    sa.Column("receipt", sa.Text),
+    sa.Column("frozen_at", UtcDateTime, nullable=False),
+    sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
+    sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
+    sa.Index("postings_by_file", "feed", "sha256", "state"),
+)
+
+outcomes = sa.Table(
+    "outcomes",
+    metadata,
+    sa.Column("arrival_id", sa.Integer, sa.ForeignKey("arrivals.id"), primary_key=True),
+    sa.Column("rows", sa.Integer, nullable=False),
+    sa.Column("accepted", sa.Integer, nullable=False),
+    sa.Column("quarantined", sa.Integer, nullable=False),
+    sa.Column("matched", sa.Integer),
+    sa.Column("unmatched", sa.Integer),
+    sa.Column("repeated", sa.Integer, nullable=False),
+    sa.Column("posted", sa.Integer, nullable=False),
+    sa.Column("rejected", sa.Integer, nullable=False),
+    sa.Column("error", sa.Text),
+    sa.Column("started_at", UtcDateTime, nullable=False),
+    sa.Column("finished_at", UtcDateTime, nullable=False),
+)
+
+sums = sa.Table(
+    "sums",
+    metadata,
+    sa.Column("arrival_id", sa.Integer, sa.ForeignKey("arrivals.id"), primary_key=True),
+    sa.Column("currency", sa.String(8), primary_key=True),
+    sa.Column("amount", Money, nullable=False),
+)
+
+alerts = sa.Table(
+    "alerts",
+    metadata,
+    sa.Column("key", sa.String(255), primary_key=True),
+    sa.Column("message", sa.Text, nullable=False),
+    sa.Column("raised_at", UtcDateTime, nullable=False),
+    sa.Column("sent_at", UtcDateTime),
+)
