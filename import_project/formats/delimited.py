@@ -23,6 +23,8 @@ ROW_NUMBER, RAW = "row_number", "raw"
 DELIMITERS = ",;\t|"
 
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
+_UTF16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
+_NO_TEXT = (b"%PDF-", b"PK\x03\x04", b"\x1f\x8b", b"<?xml", b"\x7fELF", b"\x89PNG")
 _LARGEST_ROW = 64 << 20
 _CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 # Bytes that are no text travel through the CSV reader as these characters of a private plane, and are shown as \xNN.
@@ -49,9 +51,16 @@ class _Broken:
         return text.splitlines() if self.unclosed and "\n" in text else [text]
 
 
-def recognise(content: bytes) -> bool:
-    """Whether `content` looks like delimited text by itself: its first lines have equally many of one delimiter."""
-    return guess_delimiter(content) is not None
+def recognise(content: bytes, *, delimiter: str | None = None, encoding: str | None = None, quote: str = '"') -> bool:
+    """Whether `content` looks like delimited text.
+
+    With a declared delimiter any text does; without, its first lines must have equally many of one delimiter.
+    """
+    if content.startswith(_NO_TEXT) or (
+        b"\x00" in content[:4096] and encoding is None and not content.startswith(_UTF16)
+    ):
+        return False
+    return delimiter is not None or guess_delimiter(content) is not None
 
 
 def guess_delimiter(content: bytes) -> str | None:

@@ -16,7 +16,7 @@ FORMATS: Mapping[str, str] = {
 class Format(Protocol):
     """What a format's module offers."""
 
-    recognise: Callable[[bytes], bool]
+    recognise: Callable[..., bool]
     read: Callable[..., Reading]
 
 

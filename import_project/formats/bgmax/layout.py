@@ -53,7 +53,7 @@ _SHAPES = re.compile(
 _LOOK = 40  # lines that must all fit before a file without its start record is taken for BgMax
 
 
-def recognise(content: bytes) -> bool:
+def recognise(content: bytes, *, accept_test: bool = False) -> bool:
     """Whether `content` is BgMax: it opens with a start record, or each of its first lines has a BgMax shape.
 
     Cut-out parts of a file are recognised too, so that they are refused for what is missing, not as unknown.

@@ -26,3 +26,9 @@ class Alerts:
         """Record that an alert has reached its receiver."""
         with self._database.write() as connection:
             connection.execute(sa.update(alerts).where(alerts.c.key == key).values(sent_at=now))
+
+    def waiting(self) -> list[tuple[str, str]]:
+        """Return key and message of alerts that have not reached their receiver, oldest first."""
+        query = sa.select(alerts.c.key, alerts.c.message).where(alerts.c.sent_at.is_(None))
+        with self._database.read() as connection:
+            return [(key, message) for key, message in connection.execute(query.order_by(alerts.c.raised_at))]

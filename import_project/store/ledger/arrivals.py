@@ -62,16 +62,17 @@ class Arrivals:
                 found += [_arrival(row) for row in connection.execute(query)]
         return found
 
-    def see(self, feed: str, new: Iterable[tuple[Listed, int]], now: datetime) -> None:
-        """Record first sightings, each with its occurrence number."""
+    def see(self, feed: str, new: Iterable[tuple[Listed, int, str | None]], now: datetime) -> None:
+        """Record first sightings, each with its occurrence number, and its partition key if it is ready at once."""
         rows = [
             {"feed": feed, "name": f.name, "size": f.size, "mtime": f.mtime, "occurrence": occurrence}
-            | {"state": ArrivalState.SEEN, "looks": 1, "first_seen_at": now}
-            for f, occurrence in new
+            | {"state": ArrivalState.READY if partition else ArrivalState.SEEN, "partition": partition}
+            | {"looks": 1, "first_seen_at": now}
+            for f, occurrence, partition in new
         ]
         if rows:
             with self._database.write() as connection:
-                connection.execute(sa.insert(arrivals), rows)
+                connection.execute(self._database.insert_new(arrivals), rows)
 
     def look_again(self, ids: Iterable[int]) -> None:
         """Count one more look at arrivals that have not changed."""
@@ -146,6 +147,14 @@ class Arrivals:
     def moved(self, claim: Claim, claimed_as: str) -> None:
         """Record under which path the sender's copy is held."""
         self._fenced(claim, {"claimed_as": claimed_as})
+
+    def changed(self, claim: Claim, *, size: int, mtime: datetime) -> None:
+        """Record that the held copy is no longer what was seen; it counts as the newest of its namesakes."""
+        twin = arrivals.alias()
+        same = (twin.c.feed == arrivals.c.feed) & (twin.c.name == arrivals.c.name)
+        same &= (twin.c.size == size) & (twin.c.mtime == sa.bindparam("m", mtime, type_=arrivals.c.mtime.type))
+        newest = sa.select(sa.func.coalesce(sa.func.max(twin.c.occurrence) + 1, 0)).where(same).scalar_subquery()
+        self._fenced(claim, {"size": size, "mtime": mtime, "occurrence": newest})
 
     def landed(self, claim: Claim, landed: Landed, now: datetime) -> int | None:
         """Record that the bytes are ours. Returns the arrival that brought the same bytes before, or None."""

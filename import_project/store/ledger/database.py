@@ -4,8 +4,10 @@ import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
@@ -41,6 +43,11 @@ class Database:
         self._migrate()
         with _database_errors(), self.engine.execution_options(write=True).begin() as connection:
             yield connection
+
+    def insert_new(self, table: sa.Table) -> Any:
+        """An INSERT that leaves rows alone whose key exists."""
+        dialect = sqlite if self.sqlite else postgresql
+        return dialect.insert(table).on_conflict_do_nothing()
 
     def close(self) -> None:
         """Give all connections back."""

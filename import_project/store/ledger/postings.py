@@ -4,10 +4,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
-from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.dialects import postgresql, sqlite
 
 from import_project.records.files import Claim
 from import_project.records.postings import Answer, Draft, Posting, PostingKind, PostingState
@@ -65,7 +63,8 @@ class Postings:
             for subject, parts in by_subject.items():
                 row = {"feed": claim.feed, "subject": subject, "sha256": file, "row_number": parts[0].row_number}
                 row |= {"kind": parts[0].kind, "evidence": parts[0].evidence, "decided_at": now}
-                if connection.execute(self._insert_new(decisions).values(**row)).rowcount == 1:
+                insert = self._database.insert_new(decisions).values(**row).returning(decisions.c.subject)
+                if connection.execute(insert).scalar() is not None:
                     fresh.append(subject)
             rows = [
                 {"feed": claim.feed, "subject": d.subject, "part": d.part, "sha256": file, "kind": d.kind}
@@ -78,19 +77,16 @@ class Postings:
                 connection.execute(sa.insert(postings), rows)
         return len(fresh)
 
-    def _insert_new(self, table: sa.Table) -> Any:
-        dialect = sqlite if self._database.sqlite else postgresql
-        return dialect.insert(table).on_conflict_do_nothing()
-
-    def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, limit: int) -> list[Posting]:
-        """Return the next postings of a file without a final answer, in row order.
+    def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
+        """Return the next postings of a file without a final answer, in row order, behind the id `after`.
 
         One that stands as `sending` was cut off: whether it took effect is unknown, its key makes sending again safe.
         """
         mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
         query = sa.select(*_FIELDS).where(mine, postings.c.kind.in_(list(kinds)), postings.c.state.in_(_UNSENT))
+        query = query.where(postings.c.id > after)
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(postings.c.row_number, postings.c.id).limit(limit))
+            rows = connection.execute(query.order_by(postings.c.id).limit(limit))
             return [Posting(**{**r._asdict(), "state": PostingState(r.state)}) for r in rows]
 
     def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:

@@ -1,0 +1,49 @@
+"""Settings of an installation, from environment variables named IMPORT_PROJECT_*. Feeds are not settings."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field, ValidationError
+
+from import_project.config.values import Strict
+from import_project.errors import ConfigError
+
+PREFIX = "IMPORT_PROJECT_"
+
+
+class Settings(Strict):
+    """Where state lives and how runs behave. Times in seconds."""
+
+    home: Path = Field(default=Path("home"), description="folder of landing, tables and the default ledger")
+    feeds: Path = Field(default=Path("feeds"), description="folder of feed files")
+    ledger: str | None = Field(default=None, repr=False, description="ledger database URL; default: SQLite in the home")
+    alert_webhook: str | None = Field(
+        default=None, repr=False, description="URL that alerts are posted to; none: logged only"
+    )
+    lease_seconds: float = Field(default=60, gt=0, description="how long a killed run keeps its file from the next")
+    retry_seconds: float = Field(
+        default=30, gt=0, description="wait after a file's first failure; doubles, at most an hour"
+    )
+
+    @classmethod
+    def read(cls, environ: Mapping[str, str]) -> "Settings":
+        """Read the settings. Raises ConfigError for an unknown variable of ours or a value that does not fit."""
+        given: dict[str, Any] = {}
+        for variable, value in environ.items():
+            if variable.startswith(PREFIX):
+                name = variable.removeprefix(PREFIX).lower()
+                if name not in cls.model_fields:
+                    known = ", ".join(PREFIX + f.upper() for f in cls.model_fields)
+                    raise ConfigError(f"unknown setting {variable}", do=f"known are {known}")
+                given[name] = value
+        try:
+            return cls.model_validate(given)
+        except ValidationError as errors:
+            first = errors.errors(include_url=False, include_input=False)[0]
+            raise ConfigError(f"{PREFIX}{str(first['loc'][0]).upper()}: {first['msg']}") from None
+
+    @property
+    def ledger_url(self) -> str:
+        """The ledger's URL; by default a SQLite file in the home."""
+        return self.ledger or f"sqlite:///{self.home.absolute()}/ledger.db"

@@ -1,0 +1,38 @@
+"""The Dagster code location on one page: everything that runs is named here, from the feeds on disk."""
+
+import os
+from collections.abc import Sequence
+
+import dagster as dg
+
+from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
+from import_project.config.settings import Settings
+from import_project.defs.alerts import alert_failed_runs, watch_sensors
+from import_project.defs.assets import feed_assets
+from import_project.defs.jobs import feed_job
+from import_project.defs.resources import PartsResource
+from import_project.defs.sensors import broken_feed_sensor, feed_sensor
+
+
+def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed]) -> dg.Definitions:
+    """Assemble assets, jobs and sensors of all feeds; a broken feed becomes a sensor that says what is wrong."""
+    jobs = [feed_job(feed) for feed in feeds]
+    return dg.Definitions(
+        assets=[asset for feed in feeds for asset in feed_assets(feed)],
+        jobs=jobs,
+        sensors=[
+            *(feed_sensor(feed, job) for feed, job in zip(feeds, jobs, strict=True)),
+            *(broken_feed_sensor(one) for one in broken),
+            alert_failed_runs,
+            watch_sensors,
+        ],
+        resources={"parts": PartsResource()},
+    )
+
+
+@dg.definitions
+def definitions() -> dg.Definitions:
+    """Read settings and feeds when Dagster loads the location, not when this module is imported."""
+    settings = Settings.read(os.environ)
+    feeds, broken = load_feeds(settings.feeds, os.environ)
+    return build_definitions(feeds, broken)

@@ -1,0 +1,143 @@
+"""The assets of one feed, one for each thing that a file becomes. Their work is `pipeline.steps`.
+
+Assets hand nothing to each other in memory: tables and ledger hold what the next one reads, so that any of them can be
+run again by itself. Metadata carries counts and sums, never a customer's row.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import dagster as dg
+
+from import_project.config.load import LoadedFeed
+from import_project.defs.partitions import partitions_of
+from import_project.errors import ImportProjectError
+from import_project.pipeline.hold import Facts, run_step
+from import_project.pipeline.parts import Parts
+from import_project.pipeline.steps import steps_of
+
+_RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
+
+#: asset, its step, the assets it needs, what it is, its kinds
+_ROWS_TAIL = (
+    ("posted_rows", "post_rows", ("accepted",), "Accepted rows, posted once each", {"api"}),
+    ("outcome", "conclude", ("posted_rows", "quarantined"), "Counts and sums, proved; the file set aside", {"sql"}),
+)
+_PAYMENTS_TAIL = (
+    ("open_invoices", "fetch_invoices", ("accepted",), "Open invoices as they were for this file", {"api", "parquet"}),
+    ("matches", "reconcile", ("accepted", "open_invoices"), "Payments matched, or not and why; frozen", {"sql"}),
+    ("matched_payments", "post_matched", ("matches",), "Matched payments, posted to their invoices", {"api"}),
+    ("unmatched_payments", "post_unmatched", ("matches",), "Unmatched payments, posted with their reason", {"api"}),
+    (
+        "outcome",
+        "conclude",
+        ("matched_payments", "unmatched_payments", "quarantined"),
+        "Counts and sums, proved; the file set aside",
+        {"sql"},
+    ),
+)
+
+
+def feed_assets(loaded: LoadedFeed) -> list[dg.AssetsDefinition]:
+    """Build the assets of a feed: `file`, `accepted` and `quarantined`, then what is done with the accepted rows."""
+    tail = _ROWS_TAIL if loaded.feed.kind == "rows" else _PAYMENTS_TAIL
+    later = [
+        _step_asset(loaded, asset, step, needs, description, kinds) for asset, step, needs, description, kinds in tail
+    ]
+    return [_file_asset(loaded), _rows_asset(loaded), *later]
+
+
+def _metadata(facts: Facts) -> Mapping[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in facts.items()}
+
+
+def _run(
+    loaded: LoadedFeed, step: str, parts: Parts, context: dg.AssetExecutionContext | dg.OpExecutionContext
+) -> Facts | None:
+    """Run a step; an error of ours fails it with its one line, and is retried only where a retry can help."""
+    try:
+        return run_step(parts, loaded, context.partition_key, owner=context.run_id, step=steps_of(loaded)[step])
+    except ImportProjectError as error:
+        raise dg.Failure(description=error.line, allow_retries=error.retry) from error
+
+
+def _common(loaded: LoadedFeed) -> dict[str, Any]:
+    return {"partitions_def": partitions_of(loaded.name), "group_name": loaded.name}
+
+
+def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[loaded.name, "file"],
+        description=f"{loaded.feed.description or loaded.name}: a file's bytes, claimed, landed and recognised",
+        kinds={loaded.feed.source.kind.removesuffix("_fs")},
+        retry_policy=_RETRY,
+        output_required=False,  # bytes that came before end here, as a duplicate
+        **_common(loaded),
+    )
+    def file(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
+        facts = _run(loaded, "receive", parts, context)
+        if facts is None:
+            context.log.warning("the feed has had these bytes before: the file ends as a duplicate")
+            return
+        yield dg.MaterializeResult(metadata=_metadata(facts))
+
+    return file
+
+
+def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
+    feed = loaded.name
+
+    @dg.op(name=f"{feed}_parse_file", ins={"file": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), retry_policy=_RETRY)
+    def parse_file(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> None:
+        """Bytes to rows, every cell as text, and the control totals."""
+        context.log.info(f"parsed: {_run(loaded, 'parse_file', parts, context)}")
+
+    @dg.op(
+        name=f"{feed}_validate_rows",
+        ins={"parsed": dg.In(dg.Nothing)},
+        out={"accepted": dg.Out(dg.Nothing), "quarantined": dg.Out(dg.Nothing)},
+        retry_policy=_RETRY,
+    )
+    def validate_rows(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.Output[None]]:
+        """Rows to accepted and quarantined ones; rows in = rows out."""
+        facts = dict(_metadata(_run(loaded, "validate_rows", parts, context) or {}))
+        broken = {name: count for name, count in facts.items() if name.startswith("broken ")}
+        yield dg.Output(None, "accepted", metadata={k: facts[k] for k in ("rows", "accepted", "warnings")})
+        yield dg.Output(None, "quarantined", metadata={k: facts[k] for k in ("rows", "quarantined")} | broken)
+
+    @dg.graph_multi_asset(
+        name=f"{feed}_rows",
+        ins={"file": dg.AssetIn(key=[feed, "file"], dagster_type=dg.Nothing)},
+        outs={
+            "accepted": dg.AssetOut(
+                key=[feed, "accepted"], description="Rows that passed", kinds={"polars", "pandera"}
+            ),
+            "quarantined": dg.AssetOut(
+                key=[feed, "quarantined"], description="Rows set aside, with reasons", kinds={"polars", "pandera"}
+            ),
+        },
+        **_common(loaded),
+    )
+    def rows(file: Any) -> dict[str, Any]:
+        accepted, quarantined = validate_rows.alias("validate_rows")(parse_file.alias("parse_file")(file))
+        return {"accepted": accepted, "quarantined": quarantined}
+
+    return rows
+
+
+def _step_asset(
+    loaded: LoadedFeed, asset: str, step: str, needs: Sequence[str], description: str, kinds: set[str]
+) -> dg.AssetsDefinition:
+    @dg.asset(
+        key=[loaded.name, asset],
+        deps=[dg.AssetKey([loaded.name, name]) for name in needs],
+        description=description,
+        kinds=kinds,
+        retry_policy=_RETRY,
+        **_common(loaded),
+    )
+    def step_asset(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+        return dg.MaterializeResult(metadata=_metadata(_run(loaded, step, parts, context) or {}))
+
+    return step_asset

@@ -1,0 +1,19 @@
+"""One job for each feed: a file's whole way. All its steps run in the run's own process: a process for each step costs
+five times the CPU of the work."""
+
+import dagster as dg
+
+from import_project.config.load import LoadedFeed
+from import_project.defs.partitions import partitions_of
+
+
+def feed_job(loaded: LoadedFeed) -> dg.UnresolvedAssetJobDefinition:
+    """Return the job that its sensor launches, and that a person may launch for any partition."""
+    return dg.define_asset_job(
+        name=f"{loaded.name}_job",
+        selection=dg.AssetSelection.groups(loaded.name),
+        partitions_def=partitions_of(loaded.name),
+        executor_def=dg.in_process_executor,
+        description=loaded.feed.description or None,
+        tags={"feed": loaded.name},
+    )

@@ -1,0 +1,8 @@
+"""One dynamic partition for each file of a feed. Keys are made in `pipeline.compare`."""
+
+import dagster as dg
+
+
+def partitions_of(feed: str) -> dg.DynamicPartitionsDefinition:
+    """Return the partitions of a feed; equal calls mean the same partitions."""
+    return dg.DynamicPartitionsDefinition(name=f"{feed}_files")

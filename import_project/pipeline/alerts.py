@@ -1,0 +1,27 @@
+"""Telling people, once for each alert. What is worth an alert is decided by the caller."""
+
+from import_project.pipeline.parts import Parts
+from import_project.posting.webhook import send_alert
+
+
+def raise_alert(parts: Parts, webhook: str | None, key: str, text: str, facts: dict[str, str]) -> bool:
+    """Record an alert under its key and send it, unless that was done before. Returns whether it was sent now.
+
+    Without a webhook, recording is all there is. Raises ApiUnavailable when it could not be sent; it then waits.
+    """
+    if not parts.ledger.alerts.unsent(key, text, parts.clock()) or webhook is None:
+        return False
+    send_alert(webhook, text, facts)
+    parts.ledger.alerts.sent(key, parts.clock())
+    return True
+
+
+def send_waiting(parts: Parts, webhook: str | None) -> int:
+    """Send all recorded alerts that have not arrived. Returns how many did. Raises ApiUnavailable like `raise_alert`."""
+    if webhook is None:
+        return 0
+    waiting = parts.ledger.alerts.waiting()
+    for key, text in waiting:
+        send_alert(webhook, text, {})
+        parts.ledger.alerts.sent(key, parts.clock())
+    return len(waiting)

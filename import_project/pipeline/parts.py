@@ -1,0 +1,30 @@
+"""What the use cases work with: the stores, the clock, and how a feed's source and API are opened. Built in `wiring`."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from import_project.config.load import LoadedFeed
+from import_project.posting.client import ImportApiClient
+from import_project.sources.base import Source
+from import_project.store.landing import Landing
+from import_project.store.ledger import Ledger
+from import_project.store.tables import Tables
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Parts:
+    """`clock` gives aware UTC. `lease` is how long a killed run keeps its file; `retry` the first wait after a failure."""
+
+    ledger: Ledger
+    landing: Landing
+    tables: Tables
+    clock: Callable[[], datetime]
+    open_source: Callable[[LoadedFeed], Source]
+    open_api: Callable[[LoadedFeed], ImportApiClient]
+    lease: timedelta = timedelta(seconds=60)
+    retry: timedelta = timedelta(seconds=30)
+
+    def close(self) -> None:
+        """Give connections back."""
+        self.ledger.close()

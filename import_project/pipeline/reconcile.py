@@ -1,0 +1,152 @@
+"""Step 8: fetch open invoices, match, and freeze every decision with its postings in one transaction.
+
+A payment is decided once. Run again, or sent again in another file, it keeps its decision, keys and bodies.
+"""
+
+import json
+from collections.abc import Iterable, Iterator
+from datetime import date
+from decimal import Decimal, InvalidOperation
+from typing import Any
+from urllib.parse import quote
+
+import polars as pl
+
+from import_project.errors import ApiAnswerUnusable, ConfigError
+from import_project.formats.frames import MONEY
+from import_project.matching.match import match
+from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.identity import subject
+from import_project.records.payments import Invoice, Match, Payment, Reference
+from import_project.records.postings import Draft, PostingKind
+
+INVOICES = {"invoice_id": pl.String, "reference": pl.String, "currency": pl.String, "open_amount": MONEY}
+DECISIONS = {"row_number": pl.Int64, "subject": pl.String, "kind": pl.String, "currency": pl.String, "amount": MONEY}
+REPEATED = "repeated"
+
+
+async def fetch_invoices(held: Held) -> Facts:
+    """Fetch the open invoices that this file is matched with, page by page, and keep them as a table."""
+    rules = held.loaded.feed.match
+    if rules is None:
+        raise ConfigError("the feed has no key match")
+    async with held.parts.open_api(held.loaded) as api:
+        invoices = [_invoice(item) async for item in api.pages(rules.invoices)]
+    rows = [(i.invoice_id, i.reference, i.currency, i.open_amount) for i in invoices]
+    held.parts.tables.write(held.feed, "open_invoices", held.sha256, pl.DataFrame(rows, schema=INVOICES, orient="row"))
+    return {"invoices": len(invoices)}
+
+
+def _invoice(item: dict[str, Any]) -> Invoice:
+    try:
+        amount = Decimal(str(item["open_amount"]))
+        if not amount.is_finite() or amount != round(amount, 2):
+            raise InvalidOperation
+        return Invoice(
+            invoice_id=str(item["invoice_id"]),
+            reference=str(item["reference"] or ""),
+            currency=str(item["currency"]),
+            open_amount=amount,
+        )
+    except KeyError as error:
+        raise ApiAnswerUnusable(f"an open invoice has no {error.args[0]}") from None
+    except InvalidOperation:
+        raise ApiAnswerUnusable(f"the open amount of invoice {item['invoice_id']} is no amount of money") from None
+
+
+async def reconcile(held: Held) -> Facts:
+    """Decide about every accepted payment that is not decided yet, and freeze what follows from it."""
+    feed = held.loaded.feed
+    if feed.match is None:
+        raise ConfigError("the feed has no key match")
+    accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
+    stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
+    payments = list(_payments(accepted))
+    names = {p.payment_id for p in payments}
+    before = held.parts.ledger.postings.decided(held.feed, list(names))
+    invoices = [Invoice(**row) for row in stored.iter_rows(named=True)]
+    matches = match((p for p in payments if p.payment_id not in before), invoices, feed.match.rules)
+    return freeze(held, accepted, (d for m in matches for d in _drafts(held, m, accepted)))
+
+
+def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]) -> Facts:
+    """Freeze drafts, then write the table `decisions`: what the ledger holds now about every accepted row."""
+    parts = held.parts
+    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.api.api, drafts, parts.clock())
+    subjects = [subject(i) for i in accepted["identity"]]
+    decided = parts.ledger.postings.decided(held.feed, subjects)
+    kinds = [decided[s].kind.value if decided[s].sha256 == held.sha256 else REPEATED for s in subjects]
+    money = "amount" in accepted.columns and "currency" in accepted.columns and held.loaded.schema is None
+    frame = accepted.select(
+        "row_number",
+        subject=pl.Series(subjects, dtype=pl.String),
+        kind=pl.Series(kinds, dtype=pl.String),
+        currency="currency" if money else pl.lit(None, pl.String),
+        amount="amount" if money else pl.lit(None, MONEY),
+    )
+    parts.tables.write(held.feed, "decisions", held.sha256, frame)
+    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
+    for row in accepted.iter_rows(named=True):
+        yield Payment(
+            payment_id=subject(row["identity"]),
+            row_number=row["row_number"],
+            account=row["account"] or "",
+            currency=row["currency"],
+            amount=row["amount"],
+            booking_date=row["booking_date"],
+            references=tuple(Reference(**r) for r in row["references"]),
+        )
+
+
+def _drafts(held: Held, decision: Match, accepted: pl.DataFrame) -> Iterator[Draft]:
+    """One posting for each invoice a payment settles, or one that says why it settles none."""
+    post, payment = held.loaded.feed.post, decision.payment
+    common = {
+        "payment_id": payment.payment_id,
+        "currency": payment.currency,
+        "payment_amount": payment.amount,
+        "booking_date": payment.booking_date,
+        "account": payment.account,
+        "references": [r.text for r in payment.references],
+    }
+    rule = {"rule": decision.rule, "rule_version": decision.rule_version}
+    evidence = as_json({**rule, "reason": decision.reason, "evidence": decision.evidence})
+    if decision.reason is not None:
+        details = accepted.row(by_predicate=pl.col("row_number") == payment.row_number, named=True)
+        payer = {k: details[k] for k in ("remittance", "payer_name", "payer_account", "bank_reference")}
+        body = as_json({**common, **payer, "reason": decision.reason, "explanation": decision.evidence})
+        yield Draft(
+            subject=payment.payment_id,
+            part=0,
+            kind=PostingKind.UNMATCHED,
+            row_number=payment.row_number,
+            path=post.unmatched or "",
+            body=body,
+            evidence=evidence,
+        )
+        return
+    for part, allocation in enumerate(sorted(decision.allocations, key=lambda a: a.invoice_id)):
+        settled = {"invoice_id": allocation.invoice_id, "amount": allocation.amount, "residual": allocation.residual}
+        yield Draft(
+            subject=payment.payment_id,
+            part=part,
+            kind=PostingKind.MATCHED,
+            row_number=payment.row_number,
+            path=(post.matched or "").replace("{invoice_id}", quote(allocation.invoice_id, safe="")),
+            body=as_json({**common, **settled, **rule}),
+            evidence=evidence,
+        )
+
+
+def as_json(body: dict[str, Any]) -> str:
+    """Write a body: amounts and dates as strings, keys in order, so that equal bodies are equal texts."""
+
+    def text(value: Any) -> str:
+        if isinstance(value, Decimal | date):
+            return str(value)
+        raise TypeError(f"no JSON for {type(value).__name__}")
+
+    return json.dumps(body, default=text, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

@@ -1,0 +1,72 @@
+"""Step 1: list a feed's inbox, compare it with the ledger, and say which files want a run. Nothing is downloaded."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from import_project.config.load import LoadedFeed
+from import_project.config.patterns import matcher
+from import_project.errors import SourceError
+from import_project.pipeline.compare import compare
+from import_project.pipeline.aside import move_aside
+from import_project.pipeline.parts import Parts
+from import_project.records.files import Arrival
+
+REQUEST_LASTS = timedelta(seconds=60)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """A run that is wanted for a file; `key` is another one each time it is wanted again."""
+
+    partition: str
+    key: str
+    name: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What one poll found: runs to ask for, how many files are not ready yet, and what a person should look at."""
+
+    requests: tuple[Request, ...]
+    waiting: int
+    problems: tuple[str, ...]
+
+
+async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arrival], bool] = lambda _: False) -> Seen:
+    """Poll one feed once.
+
+    `still_queued` tells whether a run asked for earlier is still going to start, so that it is not asked for twice.
+    A listing that fails raises a SourceError; it never counts as an empty inbox.
+    """
+    ledger, feed = parts.ledger, loaded.feed
+    wanted = matcher(glob=feed.files.pattern.glob, regex=feed.files.pattern.regex)
+    before = ledger.arrivals.unended(feed.feed)
+    async with parts.open_source(loaded) as source:
+        listing = await source.list(wanted)
+        problems = [f"the name {name} is not safe to use; the file is left where it is" for name in listing.unsafe]
+        for arrival in (a for a in before if a.aside_due and not a.held(parts.clock())):
+            try:
+                await move_aside(parts, source, arrival)
+            except SourceError as error:
+                problems.append(str(error.at(feed=feed.feed, file=arrival.name)))
+    known = {a.id: a for a in [*ledger.arrivals.named(feed.feed, [f.name for f in listing.files]), *before]}
+    now = parts.clock()
+    sightings = compare(
+        listing.files,
+        list(known.values()),
+        looks=feed.files.looks,
+        min_age=timedelta(seconds=feed.files.min_age_seconds),
+        now=now,
+    )
+    ledger.arrivals.vanish(sightings.vanished)
+    ledger.arrivals.look_again(sightings.same)
+    ledger.arrivals.ready(sightings.ready)
+    ledger.arrivals.see(feed.feed, sightings.new, now)
+    due = [a for a in ledger.arrivals.due(feed.feed, now) if not (a.requests and still_queued(a))]
+    ledger.arrivals.requested([a.id for a in due], again_at=now + REQUEST_LASTS)
+    requests = [
+        Request(partition=a.partition, key=f"{a.partition}#{a.requests + 1}", name=a.name) for a in due if a.partition
+    ]
+    waiting = len(sightings.new) + len(sightings.same) - len(sightings.ready)
+    return Seen(requests=tuple(requests), waiting=waiting, problems=tuple(problems))

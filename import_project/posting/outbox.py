@@ -1,0 +1,108 @@
+"""Sending what the ledger has frozen: marked before it leaves, answered before the next. Nothing is decided here.
+
+A posting whose answer never came stays `unknown` and is sent again with the same key, which is the API's to recognise.
+"""
+
+import asyncio
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Protocol
+
+from import_project.errors import ApiRefusesUs, ApiUnavailable
+from import_project.posting.client import ImportApiClient, refuses_us, try_later
+from import_project.records.files import Claim
+from import_project.records.postings import Answer, Posting, PostingKind, PostingState
+
+_CHUNK_PER_SLOT = 8
+_RECEIPT_LENGTH = 2_000
+
+
+class Box(Protocol):
+    """Where frozen postings wait: the ledger's `Postings`."""
+
+    def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
+        """Return the next postings without a final answer."""
+
+    def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:
+        """Mark postings as on their way. Raises ClaimLost when another run has taken over."""
+
+    def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
+        """Store what the API said."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sent:
+    """How many postings of one pass ended how."""
+
+    done: int = 0
+    rejected: int = 0
+    unknown: int = 0
+
+
+async def send(
+    client: ImportApiClient,
+    box: Box,
+    claim: Claim,
+    file: str,
+    kinds: Iterable[PostingKind],
+    *,
+    key_header: str,
+    clock: Callable[[], datetime],
+) -> Sent:
+    """Send all unsent postings of a file, a bounded number at a time, in row order.
+
+    One that fails does not hold back the others; when a whole chunk gets no answer, the API is taken to be down.
+    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us.
+    """
+    wanted, total, after = list(kinds), Sent(), 0
+    refused: str | None = None
+    while chunk := await asyncio.to_thread(
+        box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
+    ):
+        await asyncio.to_thread(box.sending, claim, [p.id for p in chunk], clock())
+        answers = await _send_chunk(client, chunk, key_header)
+        await asyncio.to_thread(box.answered, claim, answers, clock())
+        total = _counted(total, answers)
+        refused = next((a.receipt for a in answers if a.status is not None and refuses_us(a.status)), None)
+        if refused is not None or all(a.state is PostingState.UNKNOWN for a in answers):
+            break
+        after = chunk[-1].id
+    if refused is not None:
+        raise ApiRefusesUs(f"the API answered: {refused[:200]}", do="check the API's token and its rights")
+    if total.unknown:
+        what = next(a.receipt for a in answers if a.state is PostingState.UNKNOWN) if answers else ""
+        told = f"{total.unknown} postings have no final answer, {total.done} are done: {what[:200]}"
+        raise ApiUnavailable(told, do="the next try sends them again with the same keys")
+    return total
+
+
+async def _send_chunk(client: ImportApiClient, chunk: Sequence[Posting], key_header: str) -> list[Answer]:
+    slots = asyncio.Semaphore(client.concurrency)
+
+    async def one(posting: Posting) -> Answer:
+        async with slots:
+            try:
+                status, text = await client.post(posting.path, posting.body, headers={key_header: posting.key})
+            except ApiUnavailable as error:
+                return Answer(posting_id=posting.id, state=PostingState.UNKNOWN, status=None, receipt=error.what)
+        state = PostingState.REJECTED
+        if refuses_us(status):
+            state = PostingState.READY
+        elif try_later(status):
+            state = PostingState.UNKNOWN
+        elif 200 <= status < 300:  # noqa: PLR2004
+            state = PostingState.DONE
+        receipt = text[:_RECEIPT_LENGTH] if state is PostingState.DONE else f"{status} {text}"[:_RECEIPT_LENGTH]
+        return Answer(posting_id=posting.id, state=state, status=status, receipt=receipt)
+
+    return list(await asyncio.gather(*(one(p) for p in chunk)))
+
+
+def _counted(total: Sent, answers: Iterable[Answer]) -> Sent:
+    states = [a.state for a in answers]
+    return Sent(
+        done=total.done + states.count(PostingState.DONE),
+        rejected=total.rejected + states.count(PostingState.REJECTED),
+        unknown=total.unknown + states.count(PostingState.UNKNOWN),
+    )
