@@ -2,12 +2,13 @@
 five times the CPU of the work."""
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from import_project.config.load import LoadedFeed
 from import_project.defs.partitions import partitions_of
 
 
-def feed_job(loaded: LoadedFeed) -> dg.UnresolvedAssetJobDefinition:
+def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
     """Return the job that its sensor launches, and that a person may launch for any partition."""
     return dg.define_asset_job(
         name=f"{loaded.name}_job",

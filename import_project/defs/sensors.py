@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import dagster as dg
+from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from import_project.config.load import BrokenFeed, LoadedFeed
 from import_project.defs.alerts import alert
@@ -17,7 +18,7 @@ from import_project.records.files import Arrival
 _NEVER_CLAIMED = timedelta(minutes=5)
 
 
-def feed_sensor(loaded: LoadedFeed, job: dg.UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
+def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
     """Return the sensor that watches a feed's inbox."""
 
     @dg.sensor(

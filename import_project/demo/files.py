@@ -34,6 +34,13 @@ EXPECTED = (
     ),
 )
 
+#: What must reach the API, by kind of request: how often, and the sum of the amounts over all currencies.
+EXPECTED_EFFECTS = {
+    "matched": (7, Decimal("5950.00")),
+    "unmatched-payments": (3, Decimal("1135.00")),
+    "orders": (5, Decimal("5931.50")),
+}
+
 
 def invoices() -> list[dict[str, Any]]:
     """Return the open invoices that the receiving API starts with."""

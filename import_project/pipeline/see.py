@@ -63,6 +63,7 @@ async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arriv
     ledger.arrivals.look_again(sightings.same)
     ledger.arrivals.ready(sightings.ready)
     ledger.arrivals.see(feed.feed, sightings.new, now)
+    ledger.arrivals.polled(feed.feed, listed=len(listing.files), now=now)
     due = [a for a in ledger.arrivals.due(feed.feed, now) if not (a.requests and still_queued(a))]
     ledger.arrivals.requested([a.id for a in due], again_at=now + REQUEST_LASTS)
     requests = [

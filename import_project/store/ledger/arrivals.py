@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 from import_project.errors import ClaimLost, FileVanished
 from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import arrivals, files
+from import_project.store.ledger.tables import arrivals, files, polls
 
 _FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _WAITING = (ArrivalState.SEEN, ArrivalState.READY)
@@ -95,6 +95,19 @@ class Arrivals:
             for start in range(0, len(wanted), _CHUNK):
                 some = arrivals.c.id.in_(wanted[start : start + _CHUNK])
                 connection.execute(sa.update(arrivals).where(some, arrivals.c.state.in_(_WAITING)).values(**values))
+
+    def polled(self, feed: str, *, listed: int, now: datetime) -> None:
+        """Record that the inbox was listed, and how many wanted files it held."""
+        with self._database.write() as connection:
+            values = {"polled_at": now, "polls": polls.c.polls + 1, "listed": listed}
+            if connection.execute(sa.update(polls).where(polls.c.feed == feed).values(**values)).rowcount == 0:
+                first = {"feed": feed, "polled_at": now, "polls": 1, "listed": listed}
+                connection.execute(self._database.insert_new(polls).values(**first))
+
+    def polls(self) -> dict[str, int]:
+        """Return how often each feed's inbox has been listed."""
+        with self._database.read() as connection:
+            return {feed: count for feed, count in connection.execute(sa.select(polls.c.feed, polls.c.polls))}
 
     def due(self, feed: str, now: datetime) -> list[Arrival]:
         """Return the arrivals a run should be asked for now: ready or unfinished, held by none, not waiting."""

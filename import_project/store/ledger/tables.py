@@ -145,6 +145,15 @@ sums = sa.Table(
     sa.Column("amount", Money, nullable=False),
 )
 
+polls = sa.Table(
+    "polls",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("polled_at", UtcDateTime, nullable=False),
+    sa.Column("polls", sa.Integer, nullable=False),
+    sa.Column("listed", sa.Integer, nullable=False),
+)
+
 alerts = sa.Table(
     "alerts",
     metadata,

@@ -59,6 +59,14 @@ def upgrade() -> None:
     )
     op.create_index("decisions_by_file", "decisions", ["feed", "sha256"], unique=False)
     op.create_table(
+        "polls",
+        sa.Column("feed", sa.String(length=64), nullable=False),
+        sa.Column("polled_at", sa.DateTime(), nullable=False),
+        sa.Column("polls", sa.Integer(), nullable=False),
+        sa.Column("listed", sa.Integer(), nullable=False),
+        sa.PrimaryKeyConstraint("feed"),
+    )
+    op.create_table(
         "files",
         sa.Column("feed", sa.String(length=64), nullable=False),
         sa.Column("sha256", sa.String(length=64), nullable=False),

@@ -1,0 +1,26 @@
+"""`import-project feeds`: what is wrong with which feed file."""
+
+import os
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from import_project.config.load import load_feeds
+from import_project.errors import ConfigError
+
+
+def check_feeds(folder: Path) -> None:
+    """Print the feeds that are right. Raises ConfigError for the first that is not, after printing one line for each."""
+    good, broken = load_feeds(folder, os.environ)
+    table = Table("feed", "kind", "source", "files", "format", "api")
+    for loaded in good:
+        feed = loaded.feed
+        pattern = feed.files.pattern.glob or feed.files.pattern.regex or ""
+        table.add_row(feed.feed, feed.kind, feed.source.kind, pattern, feed.format.kind, feed.post.api)
+    if good:
+        Console().print(table)
+    for one in broken[1:]:
+        Console(stderr=True).print(f"error: {one.error.line}", markup=False, highlight=False, soft_wrap=True)
+    if broken:
+        raise ConfigError(broken[0].error.what)

@@ -1,0 +1,23 @@
+"""`import-project files`: the outcomes in the ledger."""
+
+import json
+import os
+import sys
+
+from rich.console import Console
+
+from import_project.cli.outcome_table import outcome_rows, outcome_table
+from import_project.config.settings import Settings
+from import_project.store.ledger import Ledger
+
+
+def list_files(feed: str | None, *, as_json: bool) -> None:
+    """Print one line for each file that has ended."""
+    ledger = Ledger(Settings.read(os.environ).ledger_url)
+    rows = outcome_rows(ledger.outcomes.all(feed))
+    ledger.close()
+    if as_json:
+        json.dump(rows, sys.stdout, ensure_ascii=False, indent=2)
+        print()
+    else:
+        Console().print(outcome_table(rows))

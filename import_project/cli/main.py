@@ -1,0 +1,100 @@
+"""The command `import-project`. Each command's work is imported when it runs: `--help` must stay fast."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from import_project.errors import ImportProjectError
+
+_HOME = click.option(
+    "--home",
+    type=click.Path(path_type=Path),
+    default=Path(".demo"),
+    show_default=True,
+    help="Folder of the demo's state.",
+)
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="import_project")
+@click.option("--debug", is_flag=True, help="Show a traceback with an error.")
+@click.pass_context
+def cli(context: click.Context, *, debug: bool) -> None:
+    """Bank and partner files, imported exactly once."""
+    context.obj = debug
+
+
+@cli.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--format", "name", help="The format; without it, found from the content.")
+@_JSON
+def inspect(file: Path, *, name: str | None, as_json: bool) -> None:
+    """Show what is in FILE: rows or payments, totals, and what is wrong.
+
+    Exits with 1, and one line that says why, when FILE would be refused or part of it set aside.
+    """
+    from import_project.cli.inspect import inspect_file
+
+    inspect_file(file, name, as_json=as_json)
+
+
+@cli.command()
+@click.option(
+    "--feeds", type=click.Path(path_type=Path), default=Path("feeds"), show_default=True, envvar="IMPORT_PROJECT_FEEDS"
+)
+def feeds(feeds: Path) -> None:
+    """Read all feed files and say what is wrong with each; nothing is connected to."""
+    from import_project.cli.feeds import check_feeds
+
+    check_feeds(feeds)
+
+
+@cli.command()
+@click.option("--feed", help="Only this feed.")
+@_JSON
+def files(*, feed: str | None, as_json: bool) -> None:
+    """List the files that have ended and their outcomes."""
+    from import_project.cli.files import list_files
+
+    list_files(feed, as_json=as_json)
+
+
+@cli.command()
+@_HOME
+@click.option("--timeout", type=float, default=240, show_default=True, help="Seconds to wait for the files' runs.")
+@_JSON
+def demo(home: Path, *, timeout: float, as_json: bool) -> None:
+    """Run a whole installation on this machine until its files are imported, and prove the result."""
+    from import_project.cli.demo import run
+
+    run(home, timeout, as_json=as_json)
+
+
+@cli.command()
+@_HOME
+@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+def dev(home: Path, *, port: int) -> None:
+    """Open the demo's state in the Dagster UI, with sensors running, until Ctrl-C."""
+    from import_project.cli.demo import develop
+
+    develop(home, port)
+
+
+def main() -> None:
+    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    try:
+        cli(standalone_mode=False)
+    except ImportProjectError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"error: {error.line}", err=True)
+        sys.exit(1)
+    except click.exceptions.Exit as ended:
+        sys.exit(ended.exit_code)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)

@@ -1,0 +1,40 @@
+"""The one table of outcomes that `files` and `demo` print."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from rich.table import Table
+
+from import_project.records.outcomes import Outcome
+
+COLUMNS = ("file", "feed", "rows", "accepted", "quarantined", "matched", "unmatched", "posted", "state", "seconds")
+_COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow"}
+
+
+def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
+    """Return each outcome under the names of `COLUMNS`."""
+    return [
+        {
+            "file": o.name,
+            "feed": o.feed,
+            "rows": o.counts.rows,
+            "accepted": o.counts.accepted,
+            "quarantined": o.counts.quarantined,
+            "matched": o.counts.matched,
+            "unmatched": o.counts.unmatched,
+            "posted": o.counts.posted,
+            "state": o.state,
+            "seconds": round(o.seconds, 1),
+        }
+        for o in outcomes
+    ]
+
+
+def outcome_table(rows: Iterable[dict[str, Any]]) -> Table:
+    """Return the rows as a table for the terminal."""
+    table = Table(*COLUMNS)
+    for row in rows:
+        colour = _COLOURS.get(row["state"], "white")
+        cells = {**row, "state": f"[{colour}]{row['state']}[/{colour}]"}
+        table.add_row(*("-" if cells[c] is None else str(cells[c]) for c in COLUMNS))
+    return table
