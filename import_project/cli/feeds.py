@@ -11,7 +11,7 @@ from import_project.errors import ConfigError
 
 
 def check_feeds(folder: Path) -> None:
-    """Print the feeds that are right. Raises ConfigError for the first that is not, after printing one line for each."""
+    """Print the feeds that are right. Raises ConfigError for the first that is not, after a line for each other."""
     good, broken = load_feeds(folder, os.environ)
     table = Table("feed", "kind", "source", "files", "format", "api")
     for loaded in good:

@@ -11,8 +11,8 @@ from rich.console import Console
 from rich.table import Table
 
 from import_project.errors import FileRefused, NotBookable
-from import_project.formats.frames import PAYMENTS, Reading
 from import_project.formats.registry import detect, format_named
+from import_project.frames import PAYMENTS, Reading
 from import_project.records.statements import Statement
 
 

@@ -1,4 +1,5 @@
-"""What a feed is, as a model: where files come from, what they look like, what is done with them. No reading of YAML."""
+"""What a feed is, as a model: where files come from, what they look like, what is done with them.
+YAML is read in `load`."""
 
 import re
 from decimal import Decimal
@@ -22,7 +23,7 @@ class LocalFolder(Strict):
 
 
 class SftpServer(Strict):
-    """A folder of an SFTP server. The host key must stand in `known_hosts`; log in by password or key. Times in seconds."""
+    """A folder of an SFTP server, whose key must stand in `known_hosts`. Log in by password or key. Times: seconds."""
 
     kind: Literal["sftp"]
     host: Text

@@ -36,9 +36,10 @@ def alert_failed_runs(context: dg.RunFailureSensorContext, parts: dg.ResourcePar
     """Name the feed, the file, and the reason in one line."""
     run = context.dagster_run
     steps = [e.step_failure_data.user_failure_data for e in context.get_step_failure_events()]
-    reasons = [s.description for s in steps if s is not None and s.description] or [context.failure_event.message]
+    told = [s.description for s in steps if s is not None and s.description]
+    reason = told[0] if told else context.failure_event.message or "no reason given"
     facts = {"run": run.run_id, "job": run.job_name, "file": run.tags.get("dagster/partition", "")}
-    alert(parts, f"run:{run.run_id}", f"{run.job_name} failed: {reasons[0]}", facts)
+    alert(parts, f"run:{run.run_id}", f"{run.job_name} failed: {reason}", facts)
 
 
 @dg.sensor(

@@ -62,10 +62,6 @@ def _run(
         raise dg.Failure(description=error.line, allow_retries=error.retry) from error
 
 
-def _common(loaded: LoadedFeed) -> dict[str, Any]:
-    return {"partitions_def": partitions_of(loaded.name), "group_name": loaded.name}
-
-
 def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     @dg.asset(
         key=[loaded.name, "file"],
@@ -73,7 +69,8 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         kinds={loaded.feed.source.kind.removesuffix("_fs")},
         retry_policy=_RETRY,
         output_required=False,  # bytes that came before end here, as a duplicate
-        **_common(loaded),
+        partitions_def=partitions_of(loaded.name),
+        group_name=loaded.name,
     )
     def file(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, "receive", parts, context)
@@ -117,7 +114,8 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
                 key=[feed, "quarantined"], description="Rows set aside, with reasons", kinds={"polars", "pandera"}
             ),
         },
-        **_common(loaded),
+        partitions_def=partitions_of(loaded.name),
+        group_name=loaded.name,
     )
     def rows(file: Any) -> dict[str, Any]:
         accepted, quarantined = validate_rows.alias("validate_rows")(parse_file.alias("parse_file")(file))
@@ -135,7 +133,8 @@ def _step_asset(
         description=description,
         kinds=kinds,
         retry_policy=_RETRY,
-        **_common(loaded),
+        partitions_def=partitions_of(loaded.name),
+        group_name=loaded.name,
     )
     def step_asset(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
         return dg.MaterializeResult(metadata=_metadata(_run(loaded, step, parts, context) or {}))

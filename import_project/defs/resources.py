@@ -15,7 +15,7 @@ class PartsResource(dg.ConfigurableResource[Parts]):
     """Builds the parts from the environment for each run and tick, and gives their connections back."""
 
     @contextmanager
-    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Parts]:  # type: ignore[override]
+    def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Parts]:
         """Hand out the plain object; nothing else of Dagster reaches the use cases."""
         parts = build_parts(Settings.read(os.environ), os.environ)
         try:

@@ -101,7 +101,9 @@ def _beside_python(name: str) -> str:
 @contextmanager
 def _child(command: list[str], environ: Mapping[str, str], **streams: object) -> Iterator[subprocess.Popen[bytes]]:
     """Run a command in its own process group, and end the whole group with the block."""
-    child = subprocess.Popen(command, env=dict(environ), start_new_session=True, **streams)  # type: ignore[call-overload]
+    child = subprocess.Popen(  # type: ignore[call-overload]
+        command, env=dict(environ), start_new_session=True, **streams
+    )
     try:
         yield child
     finally:

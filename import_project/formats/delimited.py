@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.csv as pa_csv
 
 from import_project.errors import ConfigError, Unreadable
-from import_project.formats.frames import Reading, issues_frame
+from import_project.frames import Reading, issues_frame
 from import_project.records.issues import Issue, Severity
 
 ROW_NUMBER, RAW = "row_number", "raw"

@@ -5,7 +5,7 @@ from importlib import import_module
 from typing import Protocol, cast
 
 from import_project.errors import ConfigError, NotRecognised
-from import_project.formats.frames import Reading
+from import_project.frames import Reading
 
 FORMATS: Mapping[str, str] = {
     "bgmax": "import_project.formats.bgmax",

@@ -1,4 +1,4 @@
-"""All payments of a file against all open invoices: the rules in their order, then what several payments want at once."""
+"""All payments of a file against all open invoices: the rules in their order, then what several contend for."""
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence

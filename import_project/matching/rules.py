@@ -69,7 +69,7 @@ def _by_reference(payment: Payment, items: OpenItems) -> Proposal | None:
 
 def _by_references(payment: Payment, items: OpenItems) -> Proposal | None:
     """Several references: by the given part amounts, else all invoices in full when they add up to the payment."""
-    if len({normal(r.text) for r in payment.references}) < 2:  # noqa: PLR2004 - several
+    if len({normal(r.text) for r in payment.references}) < 2:
         return None
     parts = any(r.amount is not None for r in payment.references)
     invoices: dict[str, tuple[Invoice, Decimal]] = {}

@@ -17,7 +17,7 @@ def raise_alert(parts: Parts, webhook: str | None, key: str, text: str, facts: d
 
 
 def send_waiting(parts: Parts, webhook: str | None) -> int:
-    """Send all recorded alerts that have not arrived. Returns how many did. Raises ApiUnavailable like `raise_alert`."""
+    """Send all recorded alerts that have not arrived; returns how many. Raises ApiUnavailable like `raise_alert`."""
     if webhook is None:
         return 0
     waiting = parts.ledger.alerts.waiting()

@@ -48,9 +48,8 @@ def compare(
             same.append(arrival.id)
             if arrival.looks + 1 >= looks and now - file.mtime >= min_age:
                 ready.append((arrival.id, partition_key(file, arrival.occurrence)))
-    for arrival in last.values():
-        if arrival.name not in files and arrival.state in {ArrivalState.SEEN, ArrivalState.READY}:
-            vanished.append(arrival.id)
+    waiting = {ArrivalState.SEEN, ArrivalState.READY}
+    vanished += [a.id for a in last.values() if a.name not in files and a.state in waiting]
     return Sightings(new=tuple(new), same=tuple(same), ready=tuple(ready), vanished=tuple(vanished))
 
 

@@ -49,8 +49,8 @@ Step = Callable[[Held], Awaitable[Facts | None]]
 def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, step: Step) -> Facts | None:
     """Claim the file for `owner`, run one step, and let the ledger know how it failed if it did.
 
-    A FileRefused ends the file: outcome `failed`, the sender's copy to `.failed/`. After any other error the file is due
-    again later, the first time after `parts.retry`, then after twice as long each time, at most an hour.
+    A FileRefused ends the file: outcome `failed`, the sender's copy to `.failed/`. After any other error the file is
+    due again later, the first time after `parts.retry`, then after twice as long each time, at most an hour.
     """
     arrival, claim = parts.ledger.arrivals.claim(
         loaded.name, partition, owner=owner, now=parts.clock(), lease=parts.lease

@@ -1,4 +1,4 @@
-"""What the use cases work with: the stores, the clock, and how a feed's source and API are opened. Built in `wiring`."""
+"""What the use cases work with: stores, clock, and how a feed's source and API are opened. Built in `wiring`."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from import_project.store.tables import Tables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """`clock` gives aware UTC. `lease` is how long a killed run keeps its file; `retry` the first wait after a failure."""
+    """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure."""
 
     ledger: Ledger
     landing: Landing

@@ -6,8 +6,8 @@ Tables of a file: `parsed` and `findings` (what the format said), then `accepted
 import polars as pl
 
 from import_project.errors import NotBookable, NotConserved
-from import_project.formats.frames import Reading
 from import_project.formats.registry import format_named
+from import_project.frames import Reading
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import row_identities
 from import_project.pipeline.wiring import row_schema

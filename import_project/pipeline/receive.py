@@ -1,4 +1,4 @@
-"""Steps 2 to 4: claim the sender's copy by rename, stream it to landing, recognise it. The ledger's claim comes first."""
+"""Steps 2 to 4: claim the sender's copy by rename, stream it to landing, recognise it. The ledger's claim is first."""
 
 from import_project.errors import FileChanged, FileVanished, NotRecognised
 from import_project.formats.registry import format_named
@@ -49,7 +49,7 @@ async def _fetch(held: Held) -> int | None:
 
 
 def _unchanged(held: Held, before: Listed, now: Listed) -> None:
-    """Raise FileChanged when size or mtime moved; the ledger then knows the new ones, for the next try to hold against."""
+    """Raise FileChanged when size or mtime moved; the ledger then knows the new ones, for the next try to compare."""
     if (before.size, before.mtime) != (now.size, now.mtime):
         held.parts.ledger.arrivals.changed(held.claim, size=now.size, mtime=now.mtime)
         told = f"{before.size} bytes of {before.mtime:%F %T} became {now.size} of {now.mtime:%F %T}"

@@ -13,15 +13,19 @@ from urllib.parse import quote
 import polars as pl
 
 from import_project.errors import ApiAnswerUnusable, ConfigError
-from import_project.formats.frames import MONEY
+from import_project.frames import MONEY
 from import_project.matching.match import match
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
 from import_project.records.payments import Invoice, Match, Payment, Reference
 from import_project.records.postings import Draft, PostingKind
 
-INVOICES = {"invoice_id": pl.String, "reference": pl.String, "currency": pl.String, "open_amount": MONEY}
-DECISIONS = {"row_number": pl.Int64, "subject": pl.String, "kind": pl.String, "currency": pl.String, "amount": MONEY}
+INVOICES: dict[str, pl.DataType] = {
+    "invoice_id": pl.String(),
+    "reference": pl.String(),
+    "currency": pl.String(),
+    "open_amount": MONEY,
+}
 REPEATED = "repeated"
 
 

@@ -7,8 +7,8 @@ from datetime import timedelta
 from import_project.config.load import LoadedFeed
 from import_project.config.patterns import matcher
 from import_project.errors import SourceError
-from import_project.pipeline.compare import compare
 from import_project.pipeline.aside import move_aside
+from import_project.pipeline.compare import compare
 from import_project.pipeline.parts import Parts
 from import_project.records.files import Arrival
 

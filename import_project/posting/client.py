@@ -17,7 +17,7 @@ _MOST_PAGES = 100_000
 
 def try_later(status: int) -> bool:
     """Whether a status says that the same request may be right later."""
-    return status in _TRY_LATER or status >= 500  # noqa: PLR2004
+    return status in _TRY_LATER or status >= 500
 
 
 def refuses_us(status: int) -> bool:
@@ -74,7 +74,7 @@ class ImportApiClient:
             raise ApiUnavailable(f"GET {path} answered {status}", do="the next try goes on")
         if refuses_us(status):
             raise ApiRefusesUs(f"GET {path} answered {status}", do="check the API's token and its rights")
-        if status != 200:  # noqa: PLR2004
+        if status != 200:
             raise ApiAnswerUnusable(f"GET {path} answered {status}")
         try:
             return json.loads(text, parse_float=str)

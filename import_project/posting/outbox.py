@@ -91,7 +91,7 @@ async def _send_chunk(client: ImportApiClient, chunk: Sequence[Posting], key_hea
             state = PostingState.READY
         elif try_later(status):
             state = PostingState.UNKNOWN
-        elif 200 <= status < 300:  # noqa: PLR2004
+        elif 200 <= status < 300:
             state = PostingState.DONE
         receipt = text[:_RECEIPT_LENGTH] if state is PostingState.DONE else f"{status} {text}"[:_RECEIPT_LENGTH]
         return Answer(posting_id=posting.id, state=state, status=status, receipt=receipt)

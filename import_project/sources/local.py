@@ -77,9 +77,11 @@ class LocalSource:
         path = self.root / held_as
         with _local_errors("read", path):
             descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
-            with open(descriptor, "rb", buffering=0) as content:
-                while chunk := await asyncio.to_thread(content.read, CHUNK):
+            try:
+                while chunk := await asyncio.to_thread(os.read, descriptor, CHUNK):
                     yield chunk
+            finally:
+                os.close(descriptor)
 
     async def set_aside(self, held_as: str, target: str, *, if_taken: str) -> str:
         """Move by link and unlink, so that nothing is overwritten."""

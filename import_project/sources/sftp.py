@@ -157,7 +157,7 @@ class SftpSource:
             limit = self._sftp.limits.max_read_len
             block = min(limit, _BLOCK) if limit else _BLOCK_UNKNOWN
             async with self._sftp.open(path, "rb", block_size=0) as content:
-                waiting: deque[tuple[int, int, asyncio.Future[bytes]]] = deque()
+                waiting: deque[tuple[int, int, asyncio.Future[Any]]] = deque()
                 asked = 0
                 try:
                     while asked < size or waiting:
@@ -172,7 +172,7 @@ class SftpSource:
                                 more = await content.read(wide - len(chunk), start + len(chunk))
                                 if not more:
                                     return  # shorter than listed: landing counts and refuses
-                                chunk += more
+                                chunk += bytes(more)  # type: ignore[arg-type]
                         yield chunk
                 finally:
                     for _, _, answer in waiting:

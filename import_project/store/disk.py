@@ -23,7 +23,7 @@ def disk_errors(doing: str) -> Iterator[None]:
 
 @contextmanager
 def part_file(folder: Path) -> Iterator[Path]:
-    """Give a temporary path in `folder`, gone at the end unless `settle` moved it. A kill may leave it; nobody reads it."""
+    """Give a temporary path in `folder`, gone at the end unless `settle` moved it. After a kill it stays, unread."""
     folder.mkdir(parents=True, exist_ok=True)
     part = folder / f".{uuid4().hex}.part"
     try:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import polars as pl
 
 from import_project.errors import ConfigError, NotConserved, Unreadable
-from import_project.formats.frames import ISSUES, Reading, issues_frame
+from import_project.frames import ISSUES, Reading, issues_frame
 from import_project.records.issues import Issue, Severity
 from import_project.validation.columns import RowSchema
 

@@ -1,5 +1,5 @@
-"""BgMax: incoming Swedish bankgiro payments, 80 characters a record. `layout` says where fields stand, `payments` builds
-the frame, `totals` proves the control totals.
+"""BgMax: incoming Swedish bankgiro payments, 80 characters a record. `layout` says where fields stand, `payments`
+builds the frame, `totals` proves the control totals.
 
 Source: Bankgirot, "Bankgiro Inbetalningar, technical manual" (2015 and 2019); check numbers C1 to C10 are ours.
 """
@@ -7,4 +7,4 @@ Source: Bankgirot, "Bankgiro Inbetalningar, technical manual" (2015 and 2019); c
 from import_project.formats.bgmax.layout import recognise
 from import_project.formats.bgmax.read import read
 
-__all__ = ["recognise", "read"]
+__all__ = ["read", "recognise"]

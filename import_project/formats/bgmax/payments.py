@@ -3,7 +3,7 @@
 import polars as pl
 
 from import_project.formats.bgmax.layout import cut
-from import_project.formats.frames import MONEY, PAYMENTS, REFERENCE
+from import_project.frames import MONEY, PAYMENTS, REFERENCE
 
 _PAYMENT_RECORDS = ("20", "21")
 _EXTRA_RECORDS = ("22", "23")

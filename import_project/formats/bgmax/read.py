@@ -13,8 +13,8 @@ from import_project.formats.bgmax.totals import (
     sections_frame,
     statements,
 )
-from import_project.formats.frames import Reading, issues_frame
 from import_project.formats.text import decode_nordic
+from import_project.frames import Reading, issues_frame
 
 
 def read(content: bytes, *, accept_test: bool = False) -> Reading:

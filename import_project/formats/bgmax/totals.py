@@ -8,7 +8,7 @@ import polars as pl
 
 from import_project.formats.bgmax.layout import KNOWN, WIDTH, cut
 from import_project.formats.bgmax.payments import oere, without_zeros
-from import_project.formats.frames import MONEY
+from import_project.frames import MONEY
 from import_project.records.issues import Issue, Severity
 from import_project.records.statements import UNKNOWN_CURRENCY, Statement
 

@@ -107,7 +107,7 @@ class Arrivals:
     def polls(self) -> dict[str, int]:
         """Return how often each feed's inbox has been listed."""
         with self._database.read() as connection:
-            return {feed: count for feed, count in connection.execute(sa.select(polls.c.feed, polls.c.polls))}
+            return dict(connection.execute(sa.select(polls.c.feed, polls.c.polls)).tuples().all())
 
     def due(self, feed: str, now: datetime) -> list[Arrival]:
         """Return the arrivals a run should be asked for now: ready or unfinished, held by none, not waiting."""

@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -99,7 +100,11 @@ class Postings:
     def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
         """Store what the API said."""
         row = sa.update(postings).where(postings.c.id == sa.bindparam("posting"))
-        values = {"state": sa.bindparam("to"), "status": sa.bindparam("code"), "receipt": sa.bindparam("text")}
+        values: dict[str, Any] = {
+            "state": sa.bindparam("to"),
+            "status": sa.bindparam("code"),
+            "receipt": sa.bindparam("text"),
+        }
         rows = [{"posting": a.posting_id, "to": a.state, "code": a.status, "text": a.receipt} for a in answers]
         with self._database.write() as connection:
             fence(connection, claim)

@@ -1,5 +1,5 @@
-"""The shapes every format yields: the canonical payments frame, the issues frame, and `Reading`, which holds both.
-No format's own rules."""
+"""The shapes of frames that rooms share: canonical payments, issues, and `Reading`, which holds what a format made of a
+file. No rules."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
