@@ -1,0 +1,65 @@
+# What there is to do here. `make` alone lists it.
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+HOME_DIR ?= .demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
+
+.PHONY: help install demo dev test test-peers lint fix bench lock clean
+
+help: ## List what there is
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "import_project needs Python 3.11 or newer: make PYTHON=python3.11")'
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
+	$(PIP) --require-hashes -r requirements/run.txt
+	$(PIP) --no-deps --no-build-isolation -e .
+	@touch $@
+
+$(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
+	$(PIP) --require-hashes -r requirements/dev.txt
+	@touch $@
+
+install: $(VENV)/run.done ## Make the virtual environment .venv with the pinned dependencies
+
+demo: $(VENV)/run.done ## Run a whole installation until its files are imported, and prove the result
+	@$(BIN)/import-project demo --home $(HOME_DIR)
+
+dev: $(VENV)/run.done ## Open the demo's state in the Dagster UI, sensors running
+	@$(BIN)/import-project dev --home $(HOME_DIR)
+
+test: $(VENV)/dev.done ## Run the tests that need nothing but Python
+	$(BIN)/pytest
+
+test-peers: $(VENV)/dev.done ## Run the tests against system packages, and install those first
+	sh import_project_tests/install_peers.sh
+	$(BIN)/pytest -m peers
+
+lint: $(VENV)/dev.done ## Check style, types and import rules
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --config pyproject.toml --no-logo
+
+fix: $(VENV)/dev.done ## Mend what style checks can mend by themselves
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(VENV)/dev.done ## Run the benchmarks (ONLY=name for one); results in benchmarks/results
+	$(BIN)/python -m benchmarks $(ONLY)
+
+lock: $(BIN)/python ## Resolve the dependencies anew into requirements/
+	$(PIP) uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:dev --extra postgres -o requirements/dev.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:build -c requirements/dev.txt \
+	  -o requirements/run.txt
+
+clean: ## Remove the environment and the demo's state
+	rm -rf $(VENV) .demo

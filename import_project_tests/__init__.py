@@ -1,0 +1,1 @@
+"""Tests; the folders mirror the package. `servers` holds the real peers, `installation` a whole one in a folder."""

@@ -1,0 +1,40 @@
+"""Fixtures that several rooms share. Peers are started once a session where a test cannot disturb the next."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from import_project_tests.installation import Installation
+from import_project_tests.servers import ApiPeer, SftpPeer, api_peer, postgres, sftp_peer
+
+settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("project")
+
+
+@pytest.fixture
+def sftp(tmp_path: Path) -> Iterator[SftpPeer]:
+    with sftp_peer(tmp_path / "sftp") as peer:
+        yield peer
+
+
+@pytest.fixture
+def api() -> Iterator[ApiPeer]:
+    with api_peer() as peer:
+        yield peer
+
+
+@pytest.fixture
+def installation(tmp_path: Path, sftp: SftpPeer, api: ApiPeer) -> Installation:
+    return Installation.make(tmp_path, sftp, api)
+
+
+@pytest.fixture(scope="session")
+def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    home = tmp_path_factory.mktemp("postgres")
+    for folder in (home, *home.parents):  # as root, the package runs the server as a user of its own
+        if folder.stat().st_uid == 0 and "pytest" in folder.name:
+            folder.chmod(0o755)
+    with postgres(home) as url:
+        yield url

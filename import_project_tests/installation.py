@@ -1,0 +1,99 @@
+"""A whole installation in a folder, with a clock that tests can move: feeds on disk, stores, and the parts."""
+
+import asyncio
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from import_project.config.load import LoadedFeed, load_feeds
+from import_project.config.settings import Settings
+from import_project.pipeline.hold import Facts
+from import_project.pipeline.parts import Parts
+from import_project.pipeline.see import Request, see
+from import_project.pipeline.steps import run_file
+from import_project.pipeline.wiring import build_parts
+from import_project_tests.servers import ApiPeer, SftpPeer
+
+FEEDS = Path(__file__).parent.parent / "feeds"
+
+
+@dataclass
+class Clock:
+    """Aware UTC, moved by hand; real time passes in it too, so that leases behave."""
+
+    ahead: timedelta = timedelta()
+
+    def __call__(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
+
+    def advance(self, **span: float) -> None:
+        self.ahead += timedelta(**span)
+
+
+@dataclass
+class Installation:
+    """Both example feeds against the given peers, state in `home`."""
+
+    home: Path
+    environ: Mapping[str, str]
+    clock: Clock = field(default_factory=Clock)
+
+    @classmethod
+    def make(cls, home: Path, sftp: SftpPeer, api: ApiPeer, *, ledger: str | None = None) -> "Installation":
+        (home / "inbox").mkdir(parents=True, exist_ok=True)
+        (sftp.root / "out").mkdir(exist_ok=True)
+        environ = {
+            "BANK_HOST": "127.0.0.1",
+            "BANK_PORT": str(sftp.port),
+            "BANK_USER": "acme",
+            "BANK_KEY": sftp.user_key,
+            "BANK_KNOWN_HOSTS": str(sftp.known_hosts),
+            "BANK_FOLDER": "out",
+            "ORDERS_INBOX": str(home / "inbox"),
+            "ERP_URL": api.url,
+            "ERP_TOKEN": api.token,
+            "IMPORT_PROJECT_HOME": str(home / "state"),
+            "IMPORT_PROJECT_FEEDS": str(FEEDS),
+        }
+        if ledger is not None:
+            environ["IMPORT_PROJECT_LEDGER"] = ledger
+        return cls(home=home, environ=environ)
+
+    @property
+    def inbox(self) -> Path:
+        return self.home / "inbox"
+
+    def feed(self, name: str) -> LoadedFeed:
+        feeds, broken = load_feeds(FEEDS, self.environ)
+        assert not broken, broken
+        return next(f for f in feeds if f.name == name)
+
+    def parts(self) -> Parts:
+        built = build_parts(Settings.read(self.environ), self.environ)
+        return Parts(
+            ledger=built.ledger,
+            landing=built.landing,
+            tables=built.tables,
+            clock=self.clock,
+            open_source=built.open_source,
+            open_api=built.open_api,
+        )
+
+    def poll(self, parts: Parts, feed: str) -> tuple[Request, ...]:
+        return asyncio.run(see(parts, self.feed(feed))).requests
+
+    def poll_until_ready(self, parts: Parts, feed: str) -> Request:
+        """Poll twice, as a stable file needs, and return the one request."""
+        assert self.poll(parts, feed) == ()
+        (request,) = self.poll(parts, feed)
+        return request
+
+    def run(self, parts: Parts, feed: str, request: Request, owner: str = "run-1") -> dict[str, Facts]:
+        return run_file(parts, self.feed(feed), request.partition, owner=owner)
+
+
+def environment(installation: Installation) -> dict[str, str]:
+    """The environment of a child process of the installation."""
+    return {**os.environ, **installation.environ}
