@@ -38,6 +38,7 @@ class LoopThread:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.call(_end_all_tasks())
         self.loop.call_soon_threadsafe(self.loop.stop)
         self._thread.join()
         self.loop.close()
@@ -47,6 +48,13 @@ class LoopThread:
             return await work
 
         return asyncio.run_coroutine_threadsafe(wrapped(), self.loop).result(timeout=30)
+
+
+async def _end_all_tasks() -> None:
+    others = [task for task in asyncio.all_tasks() if task is not asyncio.current_task()]
+    for task in others:
+        task.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
 
 
 @dataclass

@@ -8,8 +8,9 @@ import codecs
 import csv
 import io
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import polars as pl
 import pyarrow as pa
@@ -18,6 +19,9 @@ import pyarrow.csv as pa_csv
 from import_project.errors import ConfigError, Unreadable
 from import_project.frames import Reading, issues_frame
 from import_project.records.issues import Issue, Severity
+
+if TYPE_CHECKING:
+    import _csv
 
 ROW_NUMBER, RAW = "row_number", "raw"
 DELIMITERS = ",;\t|"
@@ -38,11 +42,7 @@ class _Broken:
     number: int
     fields: int
     text: str
-
-    @property
-    def unclosed(self) -> bool:
-        """Whether a quote is opened in it and not closed."""
-        return self.text.count('"') % 2 == 1
+    unclosed: bool
 
     @property
     def lines(self) -> list[str]:
@@ -69,7 +69,7 @@ def guess_delimiter(content: bytes) -> str | None:
     lines = [line for line in head.splitlines()[:21] if line.strip()]
     fits = []
     for delimiter in DELIMITERS:
-        widths = [len(row) for row in csv.reader(lines, delimiter=delimiter) if row]
+        widths = [len(row) for row in _csv_reader(lines, delimiter=delimiter) if row]
         if widths and widths[0] > 1 and widths.count(widths[0]) * 2 > len(widths):
             fits.append((widths[0], delimiter))
     return max(fits)[1] if fits else None
@@ -86,7 +86,10 @@ def read(content: bytes, *, delimiter: str | None = None, encoding: str | None =
     text = _decode(content, encoding)
     delimiter = delimiter or guess_delimiter(content) or ","
     header, body = _header(text, delimiter, quote)
+    body, tail = _without_unclosed(body, delimiter, quote)
     cells, broken = _cells(body.encode(), header, delimiter, quote)
+    if tail:
+        broken.append(_Broken(number=cells.height + len(broken) + 1, fields=0, text=tail, unclosed=True))
     lost, problems = _lost(broken, len(header))
     rows = pl.concat([_numbered(cells, header, broken), lost], how="diagonal_relaxed").sort(ROW_NUMBER)
     rows, blanks = _without_blanks(rows, header)
@@ -120,11 +123,17 @@ def _show_bad_bytes(text: str) -> str:
     return re.sub(_BAD_CHARS, lambda m: f"\\x{ord(m[0]) - _FIRST_BAD:02x}", text)
 
 
+def _csv_reader(lines: Iterable[str], **dialect: Any) -> "_csv._reader":
+    """Python's reader, for headers and cut-off records; its limit of 128 KiB a cell is lifted."""
+    csv.field_size_limit(_LARGEST_ROW)
+    return csv.reader(lines, **dialect)
+
+
 def _header(text: str, delimiter: str, quote: str) -> tuple[list[str], str]:
     """Return the column names and the text behind the header record."""
     lines = io.StringIO(text, newline="")
     names: list[str] = []
-    for record in csv.reader(lines, delimiter=delimiter, quotechar=quote):
+    for record in _csv_reader(lines, delimiter=delimiter, quotechar=quote):
         names = [name.strip() for name in record]
         if any(names):
             break
@@ -137,12 +146,30 @@ def _header(text: str, delimiter: str, quote: str) -> tuple[list[str], str]:
     return [f"{n}_in_file" if n in {ROW_NUMBER, RAW} else n for n in names], lines.read()
 
 
+def _without_unclosed(body: str, delimiter: str, quote: str) -> tuple[str, str]:
+    """Cut off a last record whose quote is never closed: it would swallow all lines behind it into one cell."""
+    if body.count(quote) % 2 == 0:
+        return body, ""
+    lines = io.StringIO(body, newline="").readlines()
+    reader = _csv_reader(lines, delimiter=delimiter, quotechar=quote)
+    start = end = 0
+    for _ in reader:
+        start, end = end, reader.line_num
+    last = "".join(lines[start:])
+    try:
+        list(_csv_reader(lines[start:], delimiter=delimiter, quotechar=quote, strict=True))
+    except csv.Error as error:
+        if "unexpected end of data" in str(error):
+            return "".join(lines[:start]), last
+    return body, ""
+
+
 def _cells(body: bytes, header: list[str], delimiter: str, quote: str) -> tuple[pl.DataFrame, list[_Broken]]:
     """Part `body` with Arrow's reader, which reports records of another width and goes on."""
     broken: list[_Broken] = []
 
     def keep(row: pa_csv.InvalidRow) -> str:
-        broken.append(_Broken(number=row.number, fields=row.actual_columns, text=row.text))
+        broken.append(_Broken(number=row.number, fields=row.actual_columns, text=row.text, unclosed=row.text.count(quote) % 2 == 1))
         return "skip"
 
     if not body.strip():

@@ -99,8 +99,10 @@ class LocalSource:
                     continue
                 held.unlink()
                 return place
+            if held.exists():
+                raise SourceDenied(f"{target} and {if_taken} exist already", do="make room for one of them")
             for place in (if_taken, target):
-                if not held.exists() and (self.root / place).exists():
+                if (self.root / place).exists():
                     return place
         raise FileVanished(f"{held_as} is gone from {self.root}", do="somebody else moved it; look for it there")
 

@@ -37,6 +37,7 @@ _CIPHERS = (
     "aes128-ctr",
 )
 _IN_FLIGHT = 16
+_GOODBYE = 5.0  # seconds for a server to answer a closing
 _BLOCK, _BLOCK_UNKNOWN = 256 * 1024, 32 * 1024
 
 
@@ -107,8 +108,8 @@ class SftpSource:
         """Close, without waiting long for a server that does not answer."""
         self._sftp.exit()
         self._connection.close()
-        with contextlib.suppress(Exception):  # the work is done or its own error is on the way
-            async with asyncio.timeout(5):
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_GOODBYE):
                 await self._connection.wait_closed()
 
     async def list(self, wanted: Callable[[str], bool]) -> Listing:
@@ -152,31 +153,41 @@ class SftpSource:
     async def open(self, held_as: str) -> AsyncIterator[bytes]:
         """Read with several requests in flight, in order; a server that stops answering is cut off."""
         path = self._path(held_as)
+        import asyncssh
+
         with self._errors("read", path):
             size = (await self.facts(held_as)).size
             limit = self._sftp.limits.max_read_len
             block = min(limit, _BLOCK) if limit else _BLOCK_UNKNOWN
-            async with self._sftp.open(path, "rb", block_size=0) as content:
-                waiting: deque[tuple[int, int, asyncio.Future[Any]]] = deque()
-                asked = 0
-                try:
-                    while asked < size or waiting:
-                        while asked < size and len(waiting) < _IN_FLIGHT:
-                            wide = min(block, size - asked)
-                            waiting.append((asked, wide, asyncio.ensure_future(content.read(wide, asked))))
-                            asked += wide
-                        start, wide, answer = waiting.popleft()
-                        async with asyncio.timeout(self._login.step_timeout):
-                            chunk = await answer
-                            while len(chunk) < wide:
-                                more = await content.read(wide - len(chunk), start + len(chunk))
-                                if not more:
-                                    return  # shorter than listed: landing counts and refuses
-                                chunk += bytes(more)  # type: ignore[arg-type]
-                        yield chunk
-                finally:
-                    for _, _, answer in waiting:
-                        answer.cancel()
+            async with asyncio.timeout(self._login.step_timeout):
+                content = await self._sftp.open(path, "rb", block_size=0)
+            waiting: deque[tuple[int, int, asyncio.Future[Any]]] = deque()
+            asked = 0
+            try:
+                while asked < size or waiting:
+                    while asked < size and len(waiting) < _IN_FLIGHT:
+                        wide = min(block, size - asked)
+                        waiting.append((asked, wide, asyncio.ensure_future(content.read(wide, asked))))
+                        asked += wide
+                    start, wide, answer = waiting.popleft()
+                    async with asyncio.timeout(self._login.step_timeout):
+                        chunk = await answer
+                        while len(chunk) < wide:
+                            more = await content.read(wide - len(chunk), start + len(chunk))
+                            if not more:
+                                return  # shorter than listed: landing counts and refuses
+                            chunk += bytes(more)  # type: ignore[arg-type]
+                    yield chunk
+            except TimeoutError:
+                self._connection.abort()  # a server that does not answer would not answer the closing either
+                raise
+            finally:
+                for _, _, answer in waiting:
+                    answer.cancel()
+                await asyncio.gather(*(answer for _, _, answer in waiting), return_exceptions=True)
+                with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
+                    async with asyncio.timeout(_GOODBYE):
+                        await content.close()
 
     async def set_aside(self, held_as: str, target: str, *, if_taken: str) -> str:
         """Move with the plain rename, which SFTP servers refuse when the target exists."""
@@ -187,13 +198,17 @@ class SftpSource:
             for place in (target, if_taken):
                 path = self._path(place)
                 await self._folder(path)
-                if await self._sftp.exists(held) and await self._sftp.exists(path):
+                if not await self._sftp.exists(held):
+                    break
+                if await self._sftp.exists(path):
                     continue
                 try:
                     await self._sftp.rename(held, path)
                 except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath):
                     break
                 return place
+            else:
+                raise SourceDenied(f"{target} and {if_taken} exist already", do="make room for one of them")
             for place in (if_taken, target):
                 if await self._sftp.exists(self._path(place)):
                     return place
@@ -219,8 +234,12 @@ class SftpSource:
     @contextlib.asynccontextmanager
     async def _step(self, doing: str, path: str) -> AsyncIterator[None]:
         with self._errors(doing, path):
-            async with asyncio.timeout(self._login.step_timeout):
-                yield
+            try:
+                async with asyncio.timeout(self._login.step_timeout):
+                    yield
+            except TimeoutError:
+                self._connection.abort()
+                raise
 
     @contextlib.contextmanager
     def _errors(self, doing: str, path: str = "") -> Iterator[None]:

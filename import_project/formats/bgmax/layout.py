@@ -58,7 +58,10 @@ def recognise(content: bytes, *, accept_test: bool = False) -> bool:
 
     Cut-out parts of a file are recognised too, so that they are refused for what is missing, not as unknown.
     """
-    head = [line.rstrip() for line in decode_nordic(content[: _LOOK * 4 * WIDTH]).split("\n")[:_LOOK]]
+    start = content[: _LOOK * 4 * WIDTH]
+    if b"\x00" in start:
+        return False
+    head = [line.rstrip() for line in decode_nordic(start).split("\n")[:_LOOK]]
     head = [line for line in head if line]
     if not head:
         return False

@@ -1,0 +1,120 @@
+"""The delimited reader: nothing lost, nothing altered, every broken record with its number."""
+
+import csv
+import io
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from import_project.errors import ConfigError, Unreadable
+from import_project.formats import delimited
+from import_project.frames import Reading
+
+
+def problems(reading: Reading) -> list[tuple[int, str, str | None]]:
+    return [(i["row_number"], i["rule"], i["column"]) for i in reading.issues.iter_rows(named=True)]
+
+
+def test_rows_are_numbered_and_cells_stay_text() -> None:
+    reading = delimited.read(b"id,amount\n1,007.10\n2,\n")
+    assert reading.frame.rows() == [(1, "1", "007.10", None), (2, "2", None, None)]
+
+
+def test_quotes_line_breaks_and_delimiters_in_cells() -> None:
+    reading = delimited.read('id;text\r\n1;"a; ""b""\r\nc"\r\n2;d\r\n'.encode())
+    assert reading.frame["text"].to_list() == ['a; "b"\r\nc', "d"]
+
+
+def test_ragged_rows_are_kept_with_their_text_and_the_rest_goes_on() -> None:
+    reading = delimited.read(b"a,b\n1,2\n3\n4,5,6\n7,8\n")
+    assert reading.frame.rows() == [(1, "1", "2", None), (2, None, None, "3"), (3, None, None, "4,5,6"), (4, "7", "8", None)]
+    assert problems(reading) == [(2, "field_count", None), (3, "field_count", None)]
+
+
+def test_unclosed_quote_costs_its_lines_but_is_told_line_by_line() -> None:
+    reading = delimited.read(b'a,b\n1,2\n3,"x\n4,5\n6,7\n')
+    assert reading.frame["row_number"].to_list() == [1, 2, 3, 4]
+    assert problems(reading) == [(n, "unclosed_quote", None) for n in (2, 3, 4)]
+
+
+def test_blank_lines_are_no_rows_but_count_in_the_numbers() -> None:
+    reading = delimited.read(b"a,b\n1,2\n\n3,4\n\n\n")
+    assert reading.frame["row_number"].to_list() == [1, 3]
+    assert problems(reading) == [(2, "blank_row", None)]
+
+
+@pytest.mark.parametrize(
+    ("content", "encoding"),
+    [
+        ("id;namn\n1;Åsa\n".encode("utf-8-sig"), None),
+        ("id;namn\n1;Åsa\n".encode("utf-16"), None),
+        ("id;namn\n1;Åsa\n".encode("cp1252"), "cp1252"),
+        ("id;namn\n1;Åsa\n".encode("utf-16-le"), "utf-16-le"),
+        ("id;namn\n1;Åsa\n".encode("utf-8-sig"), "utf-8"),
+    ],
+)
+def test_encodings(content: bytes, encoding: str | None) -> None:
+    assert delimited.read(content, encoding=encoding).frame.rows() == [(1, "1", "Åsa", None)]
+
+
+def test_bytes_that_are_no_text_condemn_their_row_alone() -> None:
+    reading = delimited.read(b"id;namn\n1;\xe5sa\n2;ok\n")
+    assert problems(reading) == [(1, "encoding", "namn")]
+    assert reading.frame["namn"].to_list() == ["\\xe5sa", "ok"]
+
+
+def test_control_characters_condemn_their_row() -> None:
+    assert problems(delimited.read(b"id;n\n1;a\x00b\n2;c\n")) == [(1, "control_character", "n")]
+
+
+def test_headers_blank_reserved_and_twice() -> None:
+    assert delimited.read(b"row_number;;raw\n1;2;3\n").frame.columns == [
+        "row_number",
+        "row_number_in_file",
+        "column_2",
+        "raw_in_file",
+        "raw",
+    ]
+    with pytest.raises(Unreadable, match="'a' more than once"):
+        delimited.read(b"a;b;a\n1;2;3\n")
+
+
+@pytest.mark.parametrize("content", [b"", b"\n \n", b"\xef\xbb\xbf"])
+def test_empty_file_is_refused(content: bytes) -> None:
+    with pytest.raises(Unreadable, match="empty"):
+        delimited.read(content)
+
+
+def test_unknown_encoding_is_a_mistake_of_the_feed() -> None:
+    with pytest.raises(ConfigError, match="unknown encoding 'klingon'"):
+        delimited.read(b"a,b\n", encoding="klingon")
+
+
+@pytest.mark.parametrize(
+    ("content", "delimiter"),
+    [(b"a,b\n1,2\n", ","), (b"a;b\n1,5;2\n", ";"), (b"a\tb\n1\t2\n", "\t"), (b"a|b\n", "|"), (b"a\nb\n", None)],
+)
+def test_delimiter_is_guessed_from_the_header(content: bytes, delimiter: str | None) -> None:
+    assert delimited.guess_delimiter(content) == delimiter
+    assert delimited.recognise(content) == (delimiter is not None)
+
+
+@pytest.mark.parametrize("content", [b"%PDF-1.7 a;b", b"PK\x03\x04a;b", b"a;\x00b\n1;2"])
+def test_binary_files_are_not_delimited_text(content: bytes) -> None:
+    assert not delimited.recognise(content, delimiter=";")
+
+
+cells = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs", "Co"]), max_size=12)
+
+
+@settings(max_examples=60)
+@given(st.lists(st.tuples(cells, cells, cells), max_size=8), st.sampled_from(",;\t|"))
+def test_what_the_csv_module_writes_is_what_is_read(rows: list[tuple[str, str, str]], delimiter: str) -> None:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, delimiter=delimiter, quoting=csv.QUOTE_ALL, lineterminator="\n")
+    writer.writerows([("one", "two", "three"), *rows])
+    reading = delimited.read(text.getvalue().encode(), delimiter=delimiter)
+    assert problems(reading) == [p for p in problems(reading) if p[1] == "blank_row"]
+    read = [tuple(x or "" for x in row[1:4]) for row in reading.frame.rows()]
+    assert read == [row for row in rows if any(row)]

@@ -1,0 +1,179 @@
+"""SFTP against a real asyncssh server, and its refusals."""
+
+import asyncio
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+
+import asyncssh
+import pytest
+
+from import_project.errors import (
+    ConfigError,
+    HostKeyRefused,
+    LoginRefused,
+    SourceDenied,
+    SourceError,
+    SourceUnreachable,
+)
+from import_project.sources.sftp import SftpLogin, SftpSource
+from import_project.store.landing import Landing
+from import_project_tests.servers import SftpPeer
+from import_project_tests.sources.contract import SourceContract, listing, use
+
+
+def login(peer: SftpPeer) -> SftpLogin:
+    return SftpLogin(
+        host="127.0.0.1",
+        port=peer.port,
+        username="acme",
+        known_hosts=peer.known_hosts,
+        private_key=peer.user_key,
+        connect_timeout=5,
+        login_timeout=5,
+        step_timeout=10,
+    )
+
+
+class TestSftp(SourceContract):
+    @pytest.fixture
+    def inbox(self, sftp: SftpPeer) -> Path:
+        path = sftp.root / "in"
+        path.mkdir()
+        return path
+
+    @pytest.fixture
+    def source(self, sftp: SftpPeer) -> SftpSource:
+        return SftpSource(login(sftp), "in")
+
+    def test_server_without_posix_rename(self, inbox: Path, source: SftpSource, sftp: SftpPeer) -> None:
+        sftp.faults.no_posix_rename = True
+        self.drop(inbox)
+        assert use(source, lambda s: s.claim("a.csv", self.HELD)) is True
+        assert (inbox / self.HELD).exists()
+
+    def test_password(self, inbox: Path, sftp: SftpPeer) -> None:
+        self.drop(inbox)
+        given = replace(login(sftp), private_key=None, password="right-password")
+        assert len(listing(SftpSource(given, "in")).files) == 1
+
+    def test_cut_connection_is_unreachable_and_lands_nothing(
+        self, inbox: Path, source: SftpSource, sftp: SftpPeer, tmp_path: Path
+    ) -> None:
+        self.drop(inbox, self.HELD.split("-")[1], b"x" * (2 << 20))
+        use(source, lambda s: s.claim("a.csv", self.HELD))
+        sftp.faults.cut_after_bytes = 1 << 20
+        with pytest.raises(SourceUnreachable, match="cannot read"):
+            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=2 << 20))
+        assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == []
+
+    def test_server_that_stops_answering_is_cut_off(
+        self, inbox: Path, sftp: SftpPeer, tmp_path: Path
+    ) -> None:
+        self.drop(inbox)
+        source = SftpSource(replace(login(sftp), step_timeout=0.5), "in")
+        use(source, lambda s: s.claim("a.csv", self.HELD))
+        sftp.faults.stall_reads = True
+        with pytest.raises(SourceUnreachable, match="no answer in time"):
+            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=5))
+
+    @pytest.mark.parametrize("operation", ["list", "rename", "read"])
+    def test_forbidden_steps_are_named(
+        self, inbox: Path, source: SftpSource, sftp: SftpPeer, tmp_path: Path, operation: str
+    ) -> None:
+        self.drop(inbox)
+        sftp.faults.deny.add(operation)
+        with pytest.raises(SourceDenied, match="permission denied"):
+            listing(source)
+            use(source, lambda s: s.claim("a.csv", self.HELD))
+            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=5))
+        assert (inbox / "a.csv").exists() == (operation != "read")
+
+    def test_missing_folder_is_an_error_and_not_an_empty_inbox(self, sftp: SftpPeer) -> None:
+        with pytest.raises(SourceError, match="no such file or folder"):
+            listing(SftpSource(login(sftp), "nowhere"))
+
+    def test_unknown_host_key_is_refused_before_any_password_leaves(self, sftp: SftpPeer, tmp_path: Path) -> None:
+        stranger = asyncssh.generate_private_key("ssh-ed25519").export_public_key().decode()
+        other = tmp_path / "other_known_hosts"
+        for text in (f"[127.0.0.1]:{sftp.port} {stranger}", ""):
+            other.write_text(text, "utf-8")
+            with pytest.raises(HostKeyRefused, match="ask the partner for the key's fingerprint"):
+                listing(SftpSource(replace(login(sftp), known_hosts=other), "in"))
+
+    def test_refused_logins(self, sftp: SftpPeer) -> None:
+        strange_key = asyncssh.generate_private_key("ssh-ed25519").export_private_key().decode()
+        for given in (
+            replace(login(sftp), private_key=strange_key),
+            replace(login(sftp), private_key=None, password="wrong-password"),
+        ):
+            with pytest.raises(LoginRefused) as error:
+                listing(SftpSource(given, "in"))
+            assert "wrong-password" not in str(error.value)
+            assert "wrong-password" not in repr(given)
+
+    def test_key_that_is_none(self, sftp: SftpPeer) -> None:
+        with pytest.raises(ConfigError, match="the private key for sftp://acme@127.0.0.1"):
+            listing(SftpSource(replace(login(sftp), private_key="no key"), "in"))
+
+    def test_nobody_listens(self, sftp: SftpPeer) -> None:
+        with socket.socket() as taken:
+            taken.bind(("127.0.0.1", 0))
+            given = replace(login(sftp), port=taken.getsockname()[1])
+            with pytest.raises(SourceUnreachable, match="cannot connect"):
+                listing(SftpSource(given, "in"))
+
+    def test_server_that_never_says_who_it_is(self, sftp: SftpPeer) -> None:
+        with silent_server() as port:
+            given = replace(login(sftp), port=port, connect_timeout=1, login_timeout=1)
+            with pytest.raises(SourceUnreachable):
+                listing(SftpSource(given, "in"))
+
+
+@contextmanager
+def silent_server() -> Iterator[int]:
+    """Accepts connections and says nothing."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        held: list[socket.socket] = []
+
+        def accept() -> None:
+            while True:
+                try:
+                    held.append(server.accept()[0])
+                except OSError:
+                    return
+
+        thread = threading.Thread(target=accept, daemon=True)
+        thread.start()
+        yield server.getsockname()[1]
+        server.shutdown(socket.SHUT_RDWR)
+        thread.join(timeout=5)
+        for connection in held:
+            connection.close()
+
+
+def test_the_demo_server_jails_its_users(tmp_path: Path) -> None:
+    from import_project.demo.sftp_server import serve, write_known_hosts
+
+    (tmp_path / "outside.txt").write_text("secret", "utf-8")
+
+    async def look() -> list[str]:
+        server = await serve(tmp_path)
+        known = write_known_hosts(tmp_path, server.get_port())
+        given = SftpLogin(
+            host="127.0.0.1",
+            port=server.get_port(),
+            username="acme",
+            known_hosts=known,
+            private_key=(tmp_path / "user_key").read_text("utf-8"),
+        )
+        async with SftpSource(given, "..") as source:
+            names = [f.name for f in (await source.list(lambda _: True)).files]
+        server.close()
+        await server.wait_closed()
+        return names
+
+    assert asyncio.run(look()) == []

@@ -1,0 +1,255 @@
+"""The ledger, the same tests on SQLite and on PostgreSQL."""
+
+import threading
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from decimal import Decimal
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+import sqlalchemy as sa
+from alembic.autogenerate import compare_metadata
+from alembic.migration import MigrationContext
+
+from import_project.errors import ClaimLost, ConfigError, FileVanished, LedgerUnavailable
+from import_project.records.files import ArrivalState, Claim, Landed, Listed
+from import_project.records.outcomes import Counts
+from import_project.records.postings import Answer, Draft, PostingKind, PostingState
+from import_project.store.ledger import Ledger
+from import_project.store.ledger.postings import posting_key
+from import_project.store.ledger.tables import metadata
+
+NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
+LEASE = timedelta(seconds=60)
+SHA = "ab" * 32
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
+    if request.param == "sqlite":
+        made = Ledger(f"sqlite:///{tmp_path}/ledger.db")
+        yield made
+        made.close()
+        return
+    admin = sa.create_engine(
+        sa.make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg"),
+        isolation_level="AUTOCOMMIT",
+    )
+    name = f"t{uuid4().hex}"
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"CREATE DATABASE {name}"))
+    made = Ledger(admin.url.set(database=name, drivername="postgresql").render_as_string(hide_password=False))
+    yield made
+    made.close()
+    with admin.connect() as connection:
+        connection.execute(sa.text(f"DROP DATABASE {name}"))
+    admin.dispose()
+
+
+def ready(ledger: Ledger, name: str = "a.csv", partition: str = "a~1") -> int:
+    ledger.arrivals.see("f", [(Listed(name=name, size=3, mtime=NOW), 0, None)], NOW)
+    (arrival,) = [a for a in ledger.arrivals.unended("f") if a.name == name]
+    ledger.arrivals.ready([(arrival.id, partition)])
+    return arrival.id
+
+
+def claimed(ledger: Ledger, owner: str = "r1", now: datetime = NOW) -> Claim:
+    return ledger.arrivals.claim("f", "a~1", owner=owner, now=now, lease=LEASE)[1]
+
+
+def draft(subject: str, part: int = 0, body: str = "{}") -> Draft:
+    return Draft(subject=subject, part=part, kind=PostingKind.ROW, row_number=1, path="/orders", body=body)
+
+
+def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
+    ledger.arrivals.unended("f")
+    with ledger.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        differences = compare_metadata(context, metadata)
+    assert differences == []
+
+
+def test_two_processes_may_open_an_empty_ledger_at_once(ledger: Ledger) -> None:
+    url = ledger.database.url.render_as_string(hide_password=False)
+    ledgers = [Ledger(url) for _ in range(4)]
+    failures: list[BaseException] = []
+
+    def open_it(one: Ledger) -> None:
+        try:
+            one.arrivals.unended("f")
+        except BaseException as error:
+            failures.append(error)
+
+    threads = [threading.Thread(target=open_it, args=(one,)) for one in ledgers]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    for one in ledgers:
+        one.close()
+    assert failures == []
+
+
+def test_times_come_back_aware_and_exact(ledger: Ledger) -> None:
+    ready(ledger)
+    assert ledger.arrivals.of("f", "a~1").mtime == NOW
+    with pytest.raises(sa.exc.StatementError, match="naive time"):
+        ledger.arrivals.see("f", [(Listed(name="b", size=1, mtime=datetime(2026, 1, 1)), 0, None)], NOW)  # noqa: DTZ001
+
+
+def test_seeing_the_same_file_twice_makes_one_arrival(ledger: Ledger) -> None:
+    for _ in range(2):
+        ledger.arrivals.see("f", [(Listed(name="a.csv", size=3, mtime=NOW), 0, None)], NOW)
+    assert len(ledger.arrivals.named("f", ["a.csv"])) == 1
+
+
+def test_one_of_two_runs_gets_the_claim_until_the_lease_ends(ledger: Ledger) -> None:
+    ready(ledger)
+    first = claimed(ledger, "r1")
+    assert claimed(ledger, "r1").token == first.token
+    with pytest.raises(ClaimLost, match="run r1 holds this file"):
+        claimed(ledger, "r2")
+    second = claimed(ledger, "r2", NOW + LEASE + timedelta(seconds=1))
+    assert second.token == first.token + 1
+
+
+def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> None:
+    ready(ledger)
+    late = claimed(ledger, "r1")
+    claimed(ledger, "r2", NOW + LEASE + timedelta(seconds=1))
+    landed = Landed(sha256=SHA, size=3)
+    for act in (
+        lambda: ledger.arrivals.renew(late, until=NOW),
+        lambda: ledger.arrivals.release(late),
+        lambda: ledger.arrivals.moved(late, "x"),
+        lambda: ledger.arrivals.landed(late, landed, NOW),
+        lambda: ledger.arrivals.end(late, ArrivalState.DONE),
+        lambda: ledger.arrivals.try_later(late, error="x", retry_at=NOW),
+        lambda: ledger.postings.freeze(late, SHA, "erp", [draft("s")], NOW),
+        lambda: ledger.postings.sending(late, [1], NOW),
+        lambda: ledger.postings.answered(late, [], NOW),
+        lambda: ledger.outcomes.conclude(late, ArrivalState.DONE, Counts(), {}, NOW),
+    ):
+        with pytest.raises(ClaimLost, match="another run has taken this file over"):
+            act()
+    assert ledger.postings.decided("f", ["s"]) == {}
+    assert ledger.arrivals.of("f", "a~1").state is ArrivalState.CLAIMED
+
+
+def test_claim_of_what_is_gone_or_unknown(ledger: Ledger) -> None:
+    arrival_id = ready(ledger)
+    ledger.arrivals.vanish([arrival_id])
+    with pytest.raises(FileVanished):
+        claimed(ledger)
+    with pytest.raises(FileVanished):
+        ledger.arrivals.claim("f", "nothing", owner="r", now=NOW, lease=LEASE)
+
+
+def test_claimed_file_does_not_vanish(ledger: Ledger) -> None:
+    arrival_id = ready(ledger)
+    claimed(ledger)
+    ledger.arrivals.vanish([arrival_id])
+    assert ledger.arrivals.of("f", "a~1").state is ArrivalState.CLAIMED
+
+
+def test_due_is_what_no_run_holds_and_no_wait_stops(ledger: Ledger) -> None:
+    arrival_id = ready(ledger)
+    assert [a.id for a in ledger.arrivals.due("f", NOW)] == [arrival_id]
+    ledger.arrivals.requested([arrival_id], again_at=NOW + timedelta(minutes=1))
+    assert ledger.arrivals.due("f", NOW) == []
+    later = NOW + timedelta(minutes=2)
+    assert [a.requests for a in ledger.arrivals.due("f", later)] == [1]
+    claim = claimed(ledger, now=later)
+    assert ledger.arrivals.due("f", later) == []
+    ledger.arrivals.try_later(claim, error="down", retry_at=later + timedelta(seconds=30))
+    assert ledger.arrivals.due("f", later) == []
+    assert len(ledger.arrivals.due("f", later + timedelta(seconds=31))) == 1
+    ledger.arrivals.end(claim, ArrivalState.DONE)
+    assert ledger.arrivals.due("f", later + timedelta(days=1)) == []
+
+
+def test_bytes_that_came_before_are_known_by_their_first_arrival(ledger: Ledger) -> None:
+    first = ready(ledger)
+    assert ledger.arrivals.landed(claimed(ledger), Landed(sha256=SHA, size=3), NOW) is None
+    assert ledger.arrivals.landed(claimed(ledger), Landed(sha256=SHA, size=3), NOW) is None
+    ready(ledger, "b.csv", "b~1")
+    _, other = ledger.arrivals.claim("f", "b~1", owner="r2", now=NOW, lease=LEASE)
+    assert ledger.arrivals.landed(other, Landed(sha256=SHA, size=3), NOW) == first
+
+
+def test_subject_is_decided_once_and_its_posting_never_changes(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    assert ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0, "first"), draft("s", 1, "second")], NOW) == 1
+    assert ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0, "other"), draft("t")], NOW) == 1
+    unsent = ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)
+    assert [p.body for p in unsent] == ["first", "second", "{}"]
+    assert [p.key for p in unsent] == [posting_key("f", "s", 0), posting_key("f", "s", 1), posting_key("f", "t", 0)]
+    assert ledger.postings.decided("f", ["s", "u"]).keys() == {"s"}
+
+
+def test_key_is_a_promise_for_ever() -> None:
+    assert posting_key("orders", "a" * 64, 0) == "ip-774f1eb0f485f8d5c68492b740c069cf9636921b2ad43288"
+
+
+def test_postings_are_counted_by_their_subjects(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0), draft("s", 1), draft("t"), draft("u")], NOW)
+    ids = [p.id for p in ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)]
+    ledger.postings.sending(claim, ids, NOW)
+    done, rejected = PostingState.DONE, PostingState.REJECTED
+    answers = [
+        Answer(posting_id=i, state=s, status=200, receipt="r")
+        for i, s in zip(ids, [done, done, rejected, PostingState.UNKNOWN], strict=True)
+    ]
+    ledger.postings.answered(claim, answers, NOW)
+    assert ledger.postings.subjects("f", SHA) == {
+        (PostingKind.ROW, True, False): 1,
+        (PostingKind.ROW, False, True): 1,
+        (PostingKind.ROW, False, False): 1,
+    }
+    assert [p.state for p in ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=9)] == ["unknown"]
+    assert ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=ids[-1], limit=9) == []
+
+
+def test_outcome_is_replaced_by_a_later_run_and_sums_are_exact(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    huge = Decimal("9999999999999999.99")
+    ledger.outcomes.conclude(claim, ArrivalState.DONE, Counts(rows=1, accepted=1), {"SEK": huge}, NOW)
+    ledger.outcomes.conclude(claim, ArrivalState.DONE, Counts(rows=2), {"SEK": huge, "EUR": Decimal(0)}, NOW + LEASE)
+    (outcome,) = ledger.outcomes.all()
+    assert outcome.counts.rows == 2
+    assert outcome.sums == {"SEK": huge, "EUR": Decimal(0)}
+    assert outcome.finished_at == NOW
+    assert ledger.outcomes.all("other") == []
+
+
+def test_alert_waits_until_it_is_sent_and_is_raised_once(ledger: Ledger) -> None:
+    assert ledger.alerts.unsent("k", "text", NOW)
+    assert ledger.alerts.unsent("k", "text", NOW)
+    assert ledger.alerts.waiting() == [("k", "text")]
+    ledger.alerts.sent("k", NOW)
+    assert not ledger.alerts.unsent("k", "text", NOW)
+    assert ledger.alerts.waiting() == []
+
+
+@pytest.mark.parametrize(
+    ("url", "told"),
+    [("no url", "the ledger's URL cannot be read"), ("mysql://h/d", "the ledger cannot live in mysql")],
+)
+def test_urls_that_are_no_ledger(url: str, told: str) -> None:
+    with pytest.raises(ConfigError, match=told):
+        Ledger(url)
+
+
+def test_database_that_does_not_answer_is_a_named_error(tmp_path: Path) -> None:
+    ledger = Ledger("postgresql://u:hunter2@127.0.0.1:1/d")
+    with pytest.raises(LedgerUnavailable) as error:
+        ledger.arrivals.unended("f")
+    assert "hunter2" not in str(error.value)
+    (tmp_path / "folder.db").mkdir()
+    with pytest.raises(LedgerUnavailable):
+        Ledger(f"sqlite:///{tmp_path}/folder.db").arrivals.unended("f")
