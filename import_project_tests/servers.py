@@ -93,8 +93,8 @@ class FaultySftp(asyncssh.SFTPServer):
 
     async def read(self, file_obj: Any, offset: int, size: int) -> bytes:  # type: ignore[override]
         self._check("read")
-        if self._faults.stall_reads:
-            await asyncio.sleep(3600)
+        while self._faults.stall_reads:
+            await asyncio.sleep(0.02)
         data: bytes = super().read(file_obj, offset, size)  # type: ignore[assignment]
         self._sent += len(data)
         if self._faults.cut_after_bytes is not None and self._sent > self._faults.cut_after_bytes:
@@ -146,6 +146,8 @@ def sftp_peer(home: Path) -> Iterator[SftpPeer]:
         )
 
     async def stop(server: asyncssh.SSHAcceptor) -> None:
+        faults.stall_reads = False
+        await asyncio.sleep(0.05)  # for stalled readers to close their files
         server.close()
         await server.wait_closed()
 
@@ -163,7 +165,7 @@ class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
     `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, refuse_us (401),
-    reject (400). `reject_if` rejects single bodies.
+    reject (400). `reject_if` and `fail_if` do so for single bodies.
     """
 
     url: str = ""
@@ -171,6 +173,7 @@ class ApiPeer:
     invoices: list[dict[str, Any]] = field(default_factory=list)
     mode: str = "ok"
     reject_if: Callable[[dict[str, Any]], bool] = lambda _body: False
+    fail_if: Callable[[dict[str, Any]], bool] = lambda _body: False
     effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     most_at_once: int = 0
@@ -217,7 +220,7 @@ def _api(peer: ApiPeer) -> Starlette:
         body = json.loads(raw)
         if peer.mode == "refuse_us":
             return JSONResponse({"error": "who are you"}, status_code=401)
-        if peer.mode == "fail":
+        if peer.mode == "fail" or peer.fail_if(body):
             return JSONResponse({"error": "down"}, status_code=500)
         if peer.mode == "reject" or peer.reject_if(body):
             return JSONResponse({"error": "not like this"}, status_code=400)

@@ -57,6 +57,7 @@ async def send(
     """
     wanted, total, after = list(kinds), Sent(), 0
     refused: str | None = None
+    lost = ""
     while chunk := await asyncio.to_thread(
         box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
     ):
@@ -64,6 +65,7 @@ async def send(
         answers = await _send_chunk(client, chunk, key_header)
         await asyncio.to_thread(box.answered, claim, answers, clock())
         total = _counted(total, answers)
+        lost = lost or next((a.receipt for a in answers if a.state is PostingState.UNKNOWN), "")
         refused = next((a.receipt for a in answers if a.status is not None and refuses_us(a.status)), None)
         if refused is not None or all(a.state is PostingState.UNKNOWN for a in answers):
             break
@@ -71,8 +73,7 @@ async def send(
     if refused is not None:
         raise ApiRefusesUs(f"the API answered: {refused[:200]}", do="check the API's token and its rights")
     if total.unknown:
-        what = next(a.receipt for a in answers if a.state is PostingState.UNKNOWN) if answers else ""
-        told = f"{total.unknown} postings have no final answer, {total.done} are done: {what[:200]}"
+        told = f"{total.unknown} postings have no final answer, {total.done} are done: {lost[:200]}"
         raise ApiUnavailable(told, do="the next try sends them again with the same keys")
     return total
 

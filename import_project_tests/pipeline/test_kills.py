@@ -1,0 +1,91 @@
+"""Killed before and after every call into a store, a source or the API, and started again: nothing lost, nothing twice.
+
+Each child is forked from a warm process of its own and killed with SIGKILL at its n-th call; the next child goes on
+with the state that is left, its clock a lease later. The API's log of effects is the judge.
+"""
+
+import multiprocessing
+import os
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+from import_project.demo import files
+from import_project_tests.installation import Installation, environment
+from import_project_tests.pipeline import kill_child
+from import_project_tests.servers import ApiPeer, SftpPeer
+
+
+def _child(environ: dict[str, str], feed: str, calls: int) -> None:
+    os.environ.update(environ)
+    kill_child.main(feed, calls)
+
+
+def run_child(installation: Installation, feed: str, calls: int, ahead: int) -> int | None:
+    """Run a child until its fuse burns; returns its exit code (-9: killed)."""
+    environ = environment(installation) | {"AHEAD": str(ahead)}
+    child = multiprocessing.get_context("forkserver").Process(target=_child, args=(environ, feed, calls))
+    child.start()
+    child.join(timeout=60)
+    return child.exitcode
+
+
+@pytest.mark.parametrize("stride", [7, 11])
+def test_bank_file_survives_a_kill_at_every_stage(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer, stride: int
+) -> None:
+    api.invoices = files.invoices()
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
+    kills = _until_done(installation, "bankgiro", stride)
+    assert kills >= 5
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 10
+    total = sum(Decimal(b["payment_amount"]) for _, p, b in api.effects if p == "/unmatched-payments")
+    assert total == Decimal("1135.00")
+    _check_end(installation, "bankgiro", sftp.root / "out", (8, 2, 8))
+
+
+def test_row_file_survives_a_kill_at_every_stage(installation: Installation, api: ApiPeer) -> None:
+    (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    assert _until_done(installation, "orders", 5) >= 5
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 5
+    _check_end(installation, "orders", installation.inbox, (5, 5, 5))
+
+
+def test_kill_between_effect_and_receipt_with_lost_answers(installation: Installation, api: ApiPeer) -> None:
+    """The hardest place alone: the API took effect, and the process died before the ledger knew."""
+    (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    api.mode = "apply_then_drop"
+    for ahead in range(0, 400, 100):
+        run_child(installation, "orders", 58, ahead)
+    api.mode = "ok"
+    for ahead in range(400, 1000, 100):
+        run_child(installation, "orders", 10_000, ahead)
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 5
+    _check_end(installation, "orders", installation.inbox, (5, 5, 5))
+
+
+def _until_done(installation: Installation, feed: str, stride: int) -> int:
+    """Let each child live a little longer than the last, and the final one for ever; returns the number of kills."""
+    kills = 0
+    for turn in range(60):
+        code = run_child(installation, feed, stride * (turn + 1), turn * 120)
+        kills += code == -9
+        if code == 0 and installation.parts().ledger.outcomes.all():
+            return kills
+    raise AssertionError("the file never came to its end")
+
+
+def _check_end(installation: Installation, feed: str, inbox: Path, counts: tuple[int, int, int]) -> None:
+    parts = installation.parts()
+    installation.clock.advance(hours=3)
+    installation.poll(parts, feed)
+    (outcome,) = parts.ledger.outcomes.all()
+    assert outcome.state == "done"
+    assert (outcome.counts.accepted, outcome.counts.quarantined, outcome.counts.posted) == counts
+    left = [p.relative_to(inbox).parts[0] for p in inbox.rglob("*") if p.is_file()]
+    assert left == [".archive"]
+    parts.close()
