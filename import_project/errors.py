@@ -14,7 +14,8 @@ ImportProjectError
 │   ├── StoreFull           no space, no rights or no answer from a disk (retry)
 │   ├── StoreDamaged        stored bytes are missing or not what their name says
 │   ├── LedgerUnavailable   the database does not answer (retry)
-│   └── ClaimLost           another run holds the file (retry)
+│   ├── ClaimLost           another run holds the file (retry)
+│   └── DecidedMeanwhile    another run has matched with the same invoices (retry)
 ├── FileRefused             the content cannot be used; the file goes to `.failed/`
 │   ├── NotRecognised       the content fits none of the formats, or two
 │   ├── Unreadable          the format fits but the content breaks it
@@ -125,6 +126,12 @@ class LedgerUnavailable(StoreError):
 
 class ClaimLost(StoreError):
     """Another run holds the file."""
+
+    retry = True
+
+
+class DecidedMeanwhile(StoreError):
+    """Another run has matched payments since the invoices were looked at."""
 
     retry = True
 

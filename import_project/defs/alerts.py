@@ -8,9 +8,10 @@ from dagster._core.definitions.run_request import InstigatorType
 from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatus, InstigatorTick, TickStatus
 
 from import_project.config.settings import Settings
-from import_project.errors import PostingError
+from import_project.errors import PostingError, StoreError
 from import_project.pipeline.alerts import raise_alert, send_waiting
 from import_project.pipeline.parts import Parts
+from import_project.posting.webhook import send_alert
 
 #: Consecutive failures of one sensor at which a person is told.
 _TELL_AT = frozenset({1, 5, 25, 125})
@@ -18,10 +19,18 @@ _LOOK_BACK_SECONDS = 3600
 
 
 def alert(parts: Parts, key: str, text: str, facts: dict[str, str]) -> None:
-    """Record an alert and try to send it; when that fails, `watch_sensors` sends it later."""
+    """Record an alert and try to send it; when that fails, `watch_sensors` sends it later.
+
+    A ledger that cannot be written is trouble that must be told all the same: then the alert goes out unrecorded.
+    """
     webhook = Settings.read(os.environ).alert_webhook
     try:
-        raise_alert(parts, webhook, key, text, facts)
+        try:
+            raise_alert(parts, webhook, key, text, facts)
+        except StoreError:
+            if webhook is None:
+                raise
+            send_alert(webhook, text, facts)
     except PostingError as error:
         dg.get_dagster_logger().warning(str(error))
 

@@ -11,8 +11,9 @@ from typing import Any
 import dagster as dg
 
 from import_project.config.load import LoadedFeed
+from import_project.defs.alerts import alert
 from import_project.defs.partitions import partitions_of
-from import_project.errors import ImportProjectError
+from import_project.errors import ClaimLost, FileChanged, ImportProjectError
 from import_project.pipeline.hold import Facts, run_step
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.steps import steps_of
@@ -59,7 +60,19 @@ def _run(
     try:
         return run_step(parts, loaded, context.partition_key, owner=context.run_id, step=steps_of(loaded)[step])
     except ImportProjectError as error:
-        raise dg.Failure(description=error.line, allow_retries=error.retry) from error
+        # A file that still changes must stay unchanged for a while: a retry of the step would come too soon.
+        at_once = error.retry and not isinstance(error, FileChanged | ClaimLost)
+        raise dg.Failure(description=error.line, allow_retries=at_once) from error
+
+
+def _tell(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) -> None:
+    """Tell people what a run that succeeds would hide: rows the API rejected, a file written to after it was read."""
+    told = {"feed": loaded.name, "file": partition}
+    if "problem" in facts:
+        alert(parts, f"aside:{loaded.name}:{partition}", f"{loaded.name}: {facts['problem']}", told)
+    if facts.get("rejected"):
+        text = f"{loaded.name}: the API rejected {facts['rejected']} rows of {partition}"
+        alert(parts, f"rejected:{loaded.name}:{partition}", text, told)
 
 
 def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
@@ -137,6 +150,8 @@ def _step_asset(
         group_name=loaded.name,
     )
     def step_asset(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
-        return dg.MaterializeResult(metadata=_metadata(_run(loaded, step, parts, context) or {}))
+        facts = _run(loaded, step, parts, context) or {}
+        _tell(loaded, parts, context.partition_key, facts)
+        return dg.MaterializeResult(metadata=_metadata(facts))
 
     return step_asset

@@ -3,7 +3,7 @@ keys and partitions only wake work up."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
@@ -11,11 +11,12 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 from import_project.config.load import BrokenFeed, LoadedFeed
 from import_project.defs.alerts import alert
 from import_project.defs.partitions import partitions_of
+from import_project.errors import FileVanished
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import see
 from import_project.records.files import Arrival
 
-_NEVER_CLAIMED = timedelta(minutes=5)
+_SURELY_CLAIMED = timedelta(minutes=5)
 
 
 def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
@@ -29,8 +30,8 @@ def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.Sen
         description=f"Watches the inbox of {loaded.name} and launches a run for each new file",
     )
     def watch(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> dg.SensorResult | dg.SkipReason:
-        queued = _still_queued(context.instance, job.name, parts.clock)
-        seen = asyncio.run(see(parts, loaded, still_queued=queued))
+        end_dead_runs(context.instance, parts, loaded.name)
+        seen = asyncio.run(see(parts, loaded, still_queued=_still_queued(context.instance, job.name)))
         for problem in seen.problems:
             context.log.error(problem)
             alert(parts, f"problem:{loaded.name}:{problem}"[:255], f"{loaded.name}: {problem}", {"feed": loaded.name})
@@ -49,34 +50,43 @@ def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.Sen
     return watch
 
 
-def _still_queued(instance: dg.DagsterInstance, job: str, clock: Callable[[], datetime]) -> Callable[[Arrival], bool]:
-    """Tell whether a run for an arrival is still going to claim it, and end the runs of killed processes in Dagster.
-
-    Such a run stands as started for ever and would hold a place in the queue; its lost lease shows that it is dead.
-    """
-    waiting = [dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING]
+def _still_queued(instance: dg.DagsterInstance, job: str) -> Callable[[Arrival], bool]:
+    """Tell whether a run for an arrival is on its way and will claim it."""
+    on_its_way = [
+        dg.DagsterRunStatus.QUEUED,
+        dg.DagsterRunStatus.NOT_STARTED,
+        dg.DagsterRunStatus.STARTING,
+        dg.DagsterRunStatus.STARTED,
+    ]
 
     def still_queued(arrival: Arrival) -> bool:
-        found = instance.get_run_records(
-            dg.RunsFilter(
-                job_name=job,
-                tags={"dagster/partition": arrival.partition or ""},
-                statuses=[*waiting, dg.DagsterRunStatus.STARTED],
-            )
-        )
-        alive = False
-        for record in found:
-            run = record.dagster_run
-            started = record.start_time
-            lost = run.run_id == arrival.owner and not arrival.held(clock())
-            stuck = started is not None and clock().timestamp() - started > _NEVER_CLAIMED.total_seconds()
-            if run.status is dg.DagsterRunStatus.STARTED and (lost or stuck):
-                instance.report_run_failed(run, message="the run's process is gone: its claim on the file has lapsed")
-            else:
-                alive = True
-        return alive
+        tags = {"dagster/partition": arrival.partition or ""}
+        return instance.get_runs_count(dg.RunsFilter(job_name=job, tags=tags, statuses=on_its_way)) > 0
 
     return still_queued
+
+
+def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
+    """End the runs of killed processes in Dagster, where they stand as started for ever and hold a place in the queue.
+
+    A run that lives holds its file but for moments, so one that started minutes ago, and whose file no run holds, is
+    dead; and so is one whose own claim has lapsed. Returns how many were ended.
+    """
+    now, ended = parts.clock(), 0
+    started = dg.RunsFilter(tags={"feed": feed}, statuses=[dg.DagsterRunStatus.STARTED])
+    for record in instance.get_run_records(started, limit=100):
+        run = record.dagster_run
+        try:
+            arrival = parts.ledger.arrivals.of(feed, run.tags.get("dagster/partition", ""))
+        except FileVanished:
+            continue
+        if arrival.held(now):
+            continue
+        lapsed = run.run_id == arrival.owner and arrival.lease_until is not None
+        if lapsed or now.timestamp() - (record.start_time or now.timestamp()) > _SURELY_CLAIMED.total_seconds():
+            instance.report_run_failed(run, message="the run's process is gone: it no longer holds its file")
+            ended += 1
+    return ended
 
 
 def broken_feed_sensor(broken: BrokenFeed) -> dg.SensorDefinition:

@@ -109,7 +109,10 @@ def _decode(content: bytes, encoding: str | None) -> str:
     try:
         return content.decode(codec)
     except UnicodeDecodeError:
-        text = content.decode(codec, errors="surrogateescape")
+        try:
+            text = content.decode(codec, errors="surrogateescape")
+        except UnicodeDecodeError as error:  # UTF-16 and its like have no single bytes to set apart
+            raise Unreadable(f"the bytes from {error.start} on are no text in {codec}") from None
         return text.translate({0xDC00 + b: chr(_FIRST_BAD + b) for b in range(128, 256)})
     except LookupError:
         raise ConfigError(f"unknown encoding {encoding!r}", do="use a Python codec name such as cp1252") from None
@@ -133,6 +136,7 @@ def _header(text: str, delimiter: str, quote: str) -> tuple[list[str], str]:
     """Return the column names and the text behind the header record."""
     lines = io.StringIO(text, newline="")
     names: list[str] = []
+    # A header of more than a cell's limit is no header: csv says so, and so do we.
     for record in _csv_reader(lines, delimiter=delimiter, quotechar=quote):
         names = [name.strip() for name in record]
         if any(names):
@@ -169,7 +173,11 @@ def _cells(body: bytes, header: list[str], delimiter: str, quote: str) -> tuple[
     broken: list[_Broken] = []
 
     def keep(row: pa_csv.InvalidRow) -> str:
-        broken.append(_Broken(number=row.number, fields=row.actual_columns, text=row.text, unclosed=row.text.count(quote) % 2 == 1))
+        broken.append(
+            _Broken(
+                number=row.number, fields=row.actual_columns, text=row.text, unclosed=row.text.count(quote) % 2 == 1
+            )
+        )
         return "skip"
 
     if not body.strip():

@@ -1,5 +1,6 @@
 """Telling people, once for each alert. What is worth an alert is decided by the caller."""
 
+from import_project.errors import ApiUnavailable
 from import_project.pipeline.parts import Parts
 from import_project.posting.webhook import send_alert
 
@@ -20,8 +21,16 @@ def send_waiting(parts: Parts, webhook: str | None) -> int:
     """Send all recorded alerts that have not arrived; returns how many. Raises ApiUnavailable like `raise_alert`."""
     if webhook is None:
         return 0
-    waiting = parts.ledger.alerts.waiting()
-    for key, text in waiting:
-        send_alert(webhook, text, {})
+    failed: ApiUnavailable | None = None
+    arrived = 0
+    for key, text in parts.ledger.alerts.waiting():
+        try:
+            send_alert(webhook, text, {})
+        except ApiUnavailable as error:
+            failed = error
+            continue
         parts.ledger.alerts.sent(key, parts.clock())
-    return len(waiting)
+        arrived += 1
+    if failed is not None:
+        raise failed
+    return arrived

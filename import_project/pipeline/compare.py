@@ -42,12 +42,12 @@ def compare(
             if arrival is not None and arrival.state in {ArrivalState.SEEN, ArrivalState.READY}:
                 vanished.append(arrival.id)
             occurrence = _occurrence(file, known)
-            at_once = looks == 1 and now - file.mtime >= min_age
-            new.append((file, occurrence, partition_key(file, occurrence) if at_once else None))
+            at_once = looks == 1 and _old_enough(file, min_age, now)
+            new.append((file, occurrence, partition_key(file, now) if at_once else None))
         elif arrival.state is ArrivalState.SEEN:
             same.append(arrival.id)
-            if arrival.looks + 1 >= looks and now - file.mtime >= min_age:
-                ready.append((arrival.id, partition_key(file, arrival.occurrence)))
+            if arrival.looks + 1 >= looks and _old_enough(file, min_age, now):
+                ready.append((arrival.id, partition_key(file, arrival.first_seen_at)))
     waiting = {ArrivalState.SEEN, ArrivalState.READY}
     vanished += [a.id for a in last.values() if a.name not in files and a.state in waiting]
     return Sightings(new=tuple(new), same=tuple(same), ready=tuple(ready), vanished=tuple(vanished))
@@ -61,11 +61,21 @@ def _still_there(arrival: Arrival) -> bool:
     return arrival.state in {ArrivalState.SEEN, ArrivalState.READY, ArrivalState.CLAIMED}
 
 
+def _old_enough(file: Listed, min_age: timedelta, now: datetime) -> bool:
+    """Whether the mtime is old enough. One in the future is a wrong clock's, and says nothing."""
+    return not min_age or file.mtime > now or now - file.mtime >= min_age
+
+
 def _occurrence(file: Listed, known: Iterable[Arrival]) -> int:
-    return sum(1 for a in known if (a.name, a.size, a.mtime) == (file.name, file.size, file.mtime))
+    facts = (file.name, file.size, file.mtime)
+    return max((a.occurrence + 1 for a in known if (a.name, a.size, a.mtime) == facts), default=0)
 
 
-def partition_key(file: Listed, occurrence: int) -> str:
-    """Return the file's key in Dagster: its name, made safe, and a fingerprint of name, size, mtime and occurrence."""
-    fingerprint = sha256(f"{file.name}\n{file.size}\n{int(file.mtime.timestamp())}\n{occurrence}".encode()).hexdigest()
+def partition_key(file: Listed, first_seen: datetime) -> str:
+    """Return the file's key in Dagster: its name, made safe, and a fingerprint of its facts and of when it was seen.
+
+    The time makes it unlike the key of any file that had the same facts before.
+    """
+    facts = f"{file.name}\n{file.size}\n{int(file.mtime.timestamp())}\n{first_seen.isoformat()}"
+    fingerprint = sha256(facts.encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', file.name)[:100]}~{fingerprint[:10]}"

@@ -22,13 +22,14 @@ async def conclude(held: Held) -> Facts:
     read = {t: parts.tables.read(held.feed, t, held.sha256) for t in ("parsed", "accepted", "quarantined", "decisions")}
     counts = _counts(held, read)
     amounts = _sums(held, read)
-    if not held.arrival.state.ended or held.arrival.state is ArrivalState.DONE:
+    if held.arrival.state is not ArrivalState.DUPLICATE:
         parts.ledger.outcomes.conclude(held.claim, ArrivalState.DONE, counts, amounts, parts.clock())
     aside = await try_move_aside(parts, held.loaded, held.claim.partition)
     parts.ledger.arrivals.release(held.claim)
     facts: dict[str, int | str] = {name: n for name, n in _named(counts).items() if n is not None}
     facts |= {f"sum {currency}": f"{amount:.2f}" for currency, amount in amounts.items()}
-    return facts | {"set aside": aside}
+    facts |= {"set aside": aside.place}
+    return facts if aside.problem is None else facts | {"problem": aside.problem}
 
 
 def _named(counts: Counts) -> dict[str, int | None]:

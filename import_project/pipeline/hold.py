@@ -67,9 +67,10 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
                 _refuse(held, refusal)
             raise
         except Exception as error:
+            told = type(error).__name__  # a stranger's words may hold a customer's row
             if isinstance(error, ImportProjectError):
-                error.at(feed=loaded.name, file=arrival.name)
-            _try_later(held, str(error))
+                told = str(error.at(feed=loaded.name, file=arrival.name))
+            _try_later(held, told)
             raise
 
 

@@ -37,6 +37,7 @@ async def _send(held: Held, kind: PostingKind) -> Facts:
             held.claim,
             held.sha256,
             [kind],
+            api=api.api,
             key_header=api.key_header,
             clock=parts.clock,
         )

@@ -15,25 +15,20 @@ async def receive(held: Held) -> Facts | None:
     NotRecognised when the content is not the feed's format.
     """
     parts, arrival, claim = held.parts, held.arrival, held.claim
-    if arrival.sha256 is None:
-        first = await _fetch(held)
-        if first is not None:
-            parts.ledger.outcomes.conclude(claim, ArrivalState.DUPLICATE, Counts(), {}, parts.clock())
-            await try_move_aside(parts, held.loaded, claim.partition)
-            parts.ledger.arrivals.release(claim)
-            return None
-        arrival = parts.ledger.arrivals.of(held.feed, claim.partition)
-    elif arrival.state is ArrivalState.DUPLICATE:
+    sha256 = arrival.sha256 or await _fetch(held)
+    if parts.ledger.arrivals.bringer(held.feed, sha256) != arrival.id:
+        parts.ledger.outcomes.conclude(claim, ArrivalState.DUPLICATE, Counts(), {}, parts.clock())
+        await try_move_aside(parts, held.loaded, claim.partition)
+        parts.ledger.arrivals.release(claim)
         return None
-    sha256 = arrival.sha256 or ""
     form = held.loaded.feed.format
     if not format_named(form.kind).recognise(parts.landing.read(sha256), **form.options):
         raise NotRecognised(f"the content is not {form.kind}", do="look at it with `import-project inspect`")
     return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
-async def _fetch(held: Held) -> int | None:
-    """Claim, stream and record. Returns the arrival that brought the same bytes before, if any."""
+async def _fetch(held: Held) -> str:
+    """Claim, stream and record. Returns the bytes' sha256."""
     parts, arrival, claim = held.parts, held.arrival, held.claim
     held_as = arrival.claimed_as or f".processing/{arrival.id}-{arrival.name}"
     async with parts.open_source(held.loaded) as source:
@@ -45,7 +40,8 @@ async def _fetch(held: Held) -> int | None:
         _unchanged(held, Listed(name=arrival.name, size=arrival.size, mtime=arrival.mtime), before)
         landed = await parts.landing.receive(source.open(held_as), expected_size=before.size)
         _unchanged(held, before, await source.facts(held_as))
-    return parts.ledger.arrivals.landed(claim, landed, parts.clock())
+    parts.ledger.arrivals.landed(claim, landed, parts.clock())
+    return landed.sha256
 
 
 def _unchanged(held: Held, before: Listed, now: Listed) -> None:

@@ -3,8 +3,10 @@
 A payment is decided once. Run again, or sent again in another file, it keeps its decision, keys and bodies.
 """
 
+import contextlib
 import json
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
@@ -12,20 +14,23 @@ from urllib.parse import quote
 
 import polars as pl
 
-from import_project.errors import ApiAnswerUnusable, ConfigError
+from import_project.errors import ApiAnswerUnusable, ConfigError, DecidedMeanwhile
 from import_project.frames import MONEY
 from import_project.matching.match import match
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
 from import_project.records.payments import Invoice, Match, Payment, Reference
-from import_project.records.postings import Draft, PostingKind
+from import_project.records.postings import Draft, PostingKind, Taken
 
+#: The table of open invoices; `fetched_at` (UTC) is when their list was asked for.
 INVOICES: dict[str, pl.DataType] = {
     "invoice_id": pl.String(),
     "reference": pl.String(),
     "currency": pl.String(),
     "open_amount": MONEY,
+    "fetched_at": pl.Datetime("us", "UTC"),
 }
+_MOST_CONTENTIONS = 10
 REPEATED = "repeated"
 
 
@@ -34,9 +39,10 @@ async def fetch_invoices(held: Held) -> Facts:
     rules = held.loaded.feed.match
     if rules is None:
         raise ConfigError("the feed has no key match")
+    fetched_at = held.parts.clock()  # before the first page: what is posted later may not be in the list
     async with held.parts.open_api(held.loaded) as api:
         invoices = [_invoice(item) async for item in api.pages(rules.invoices)]
-    rows = [(i.invoice_id, i.reference, i.currency, i.open_amount) for i in invoices]
+    rows = [(i.invoice_id, i.reference, i.currency, i.open_amount, fetched_at) for i in invoices]
     held.parts.tables.write(held.feed, "open_invoices", held.sha256, pl.DataFrame(rows, schema=INVOICES, orient="row"))
     return {"invoices": len(invoices)}
 
@@ -66,17 +72,33 @@ async def reconcile(held: Held) -> Facts:
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
     payments = list(_payments(accepted))
-    names = {p.payment_id for p in payments}
-    before = held.parts.ledger.postings.decided(held.feed, list(names))
-    invoices = [Invoice(**row) for row in stored.iter_rows(named=True)]
-    matches = match((p for p in payments if p.payment_id not in before), invoices, feed.match.rules)
-    return freeze(held, accepted, (d for m in matches for d in _drafts(held, m, accepted)))
+    for _ in range(_MOST_CONTENTIONS):
+        before = held.parts.ledger.postings.decided(held.feed, [p.payment_id for p in payments])
+        since = stored["fetched_at"].min()
+        taken = held.parts.ledger.postings.taken(held.loaded.api.api, since=since or held.parts.clock())
+        matches = match(
+            (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
+        )
+        drafts = [d for m in matches for d in _drafts(held, m, accepted)]
+        with contextlib.suppress(DecidedMeanwhile):
+            return freeze(held, accepted, drafts, taken=taken)
+    raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
 
 
-def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]) -> Facts:
+def _still_open(stored: pl.DataFrame, taken: Taken) -> list[Invoice]:
+    """Return the invoices as fetched, less what is frozen for them and may not show in the list yet."""
+    rows = stored.drop("fetched_at").iter_rows(named=True)
+    invoices = [Invoice(**row) for row in rows]
+    return [
+        replace(i, open_amount=i.open_amount - taken.of[i.invoice_id]) if i.invoice_id in taken.of else i
+        for i in invoices
+    ]
+
+
+def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> Facts:
     """Freeze drafts, then write the table `decisions`: what the ledger holds now about every accepted row."""
     parts = held.parts
-    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.api.api, drafts, parts.clock())
+    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.api.api, drafts, parts.clock(), taken=taken)
     subjects = [subject(i) for i in accepted["identity"]]
     decided = parts.ledger.postings.decided(held.feed, subjects)
     kinds = [decided[s].kind.value if decided[s].sha256 == held.sha256 else REPEATED for s in subjects]
@@ -139,6 +161,8 @@ def _drafts(held: Held, decision: Match, accepted: pl.DataFrame) -> Iterator[Dra
             part=part,
             kind=PostingKind.MATCHED,
             row_number=payment.row_number,
+            invoice_id=allocation.invoice_id,
+            amount=allocation.amount,
             path=(post.matched or "").replace("{invoice_id}", quote(allocation.invoice_id, safe="")),
             body=as_json({**common, **settled, **rule}),
             evidence=evidence,

@@ -37,17 +37,33 @@ async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arriv
     """Poll one feed once.
 
     `still_queued` tells whether a run asked for earlier is still going to start, so that it is not asked for twice.
-    A listing that fails raises a SourceError; it never counts as an empty inbox.
+    A listing that fails raises a SourceError; it never counts as an empty inbox. Only while files that have landed wait
+    for a run is it a problem among others, for they need no source.
     """
+    ledger, name = parts.ledger, loaded.name
+    before = ledger.arrivals.unended(name)
+    try:
+        waiting, problems = await _look(parts, loaded, before)
+    except SourceError as error:
+        requests = _requests(parts, name, lambda a: a.sha256 is None or still_queued(a))
+        if not requests:
+            raise
+        return Seen(requests=requests, waiting=0, problems=(str(error.at(feed=name)),))
+    requests = _requests(parts, name, lambda a: a.requests > 0 and still_queued(a))
+    return Seen(requests=requests, waiting=waiting, problems=tuple(problems))
+
+
+async def _look(parts: Parts, loaded: LoadedFeed, before: list[Arrival]) -> tuple[int, list[str]]:
+    """List, move what is still to be set aside, and record what the listing means."""
     ledger, feed = parts.ledger, loaded.feed
     wanted = matcher(glob=feed.files.pattern.glob, regex=feed.files.pattern.regex)
-    before = ledger.arrivals.unended(feed.feed)
     async with parts.open_source(loaded) as source:
         listing = await source.list(wanted)
         problems = [f"the name {name} is not safe to use; the file is left where it is" for name in listing.unsafe]
         for arrival in (a for a in before if a.aside_due and not a.held(parts.clock())):
             try:
-                await move_aside(parts, source, arrival)
+                aside = await move_aside(parts, source, arrival)
+                problems += [aside.problem] if aside.problem else []
             except SourceError as error:
                 problems.append(str(error.at(feed=feed.feed, file=arrival.name)))
     known = {a.id: a for a in [*ledger.arrivals.named(feed.feed, [f.name for f in listing.files]), *before]}
@@ -64,10 +80,14 @@ async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arriv
     ledger.arrivals.ready(sightings.ready)
     ledger.arrivals.see(feed.feed, sightings.new, now)
     ledger.arrivals.polled(feed.feed, listed=len(listing.files), now=now)
-    due = [a for a in ledger.arrivals.due(feed.feed, now) if not (a.requests and still_queued(a))]
-    ledger.arrivals.requested([a.id for a in due], again_at=now + REQUEST_LASTS)
-    requests = [
+    return len(sightings.new) + len(sightings.same) - len(sightings.ready), problems
+
+
+def _requests(parts: Parts, feed: str, skip: Callable[[Arrival], bool]) -> tuple[Request, ...]:
+    """Ask for a run of each due file that need not be skipped."""
+    now = parts.clock()
+    due = [a for a in parts.ledger.arrivals.due(feed, now) if not skip(a)]
+    parts.ledger.arrivals.requested([a.id for a in due], again_at=now + REQUEST_LASTS)
+    return tuple(
         Request(partition=a.partition, key=f"{a.partition}#{a.requests + 1}", name=a.name) for a in due if a.partition
-    ]
-    waiting = len(sightings.new) + len(sightings.same) - len(sightings.ready)
-    return Seen(requests=tuple(requests), waiting=waiting, problems=tuple(problems))
+    )

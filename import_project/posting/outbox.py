@@ -5,11 +5,11 @@ A posting whose answer never came stays `unknown` and is sent again with the sam
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Protocol
 
-from import_project.errors import ApiRefusesUs, ApiUnavailable
+from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable, ConfigError
 from import_project.posting.client import ImportApiClient, refuses_us, try_later
 from import_project.records.files import Claim
 from import_project.records.postings import Answer, Posting, PostingKind, PostingState
@@ -47,31 +47,41 @@ async def send(
     file: str,
     kinds: Iterable[PostingKind],
     *,
+    api: str,
     key_header: str,
     clock: Callable[[], datetime],
 ) -> Sent:
     """Send all unsent postings of a file, a bounded number at a time, in row order.
 
     One that fails does not hold back the others; when a whole chunk gets no answer, the API is taken to be down.
-    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us.
+    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us, ApiAnswerUnusable when it
+    redirects or nobody is there, and ConfigError for postings frozen for another API.
     """
     wanted, total, after = list(kinds), Sent(), 0
-    refused: str | None = None
+    refused: Answer | None = None
     lost = ""
     while chunk := await asyncio.to_thread(
         box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
     ):
+        if strange := next((p.api for p in chunk if p.api != api), None):
+            told = f"postings of this file are frozen for the API {strange}, the feed now names {api}"
+            raise ConfigError(told, do=f"set post.api back to {strange} until they are sent")
         await asyncio.to_thread(box.sending, claim, [p.id for p in chunk], clock())
         answers = await _send_chunk(client, chunk, key_header)
+        if _nowhere(answers):
+            answers = [replace(a, state=PostingState.READY) for a in answers]
         await asyncio.to_thread(box.answered, claim, answers, clock())
         total = _counted(total, answers)
         lost = lost or next((a.receipt for a in answers if a.state is PostingState.UNKNOWN), "")
-        refused = next((a.receipt for a in answers if a.status is not None and refuses_us(a.status)), None)
+        refused = next((a for a in answers if a.state is PostingState.READY), None)
         if refused is not None or all(a.state is PostingState.UNKNOWN for a in answers):
             break
         after = chunk[-1].id
     if refused is not None:
-        raise ApiRefusesUs(f"the API answered: {refused[:200]}", do="check the API's token and its rights")
+        told = f"the API answered: {refused.receipt[:200]}"
+        if refused.status is not None and refuses_us(refused.status):
+            raise ApiRefusesUs(told, do="check the API's token and its rights")
+        raise ApiAnswerUnusable(told, do="check the API's address and the feed's paths; nothing is given up")
     if total.unknown:
         told = f"{total.unknown} postings have no final answer, {total.done} are done: {lost[:200]}"
         raise ApiUnavailable(told, do="the next try sends them again with the same keys")
@@ -87,17 +97,28 @@ async def _send_chunk(client: ImportApiClient, chunk: Sequence[Posting], key_hea
                 status, text = await client.post(posting.path, posting.body, headers={key_header: posting.key})
             except ApiUnavailable as error:
                 return Answer(posting_id=posting.id, state=PostingState.UNKNOWN, status=None, receipt=error.what)
-        state = PostingState.REJECTED
-        if refuses_us(status):
-            state = PostingState.READY
-        elif try_later(status):
-            state = PostingState.UNKNOWN
-        elif 200 <= status < 300:
-            state = PostingState.DONE
-        receipt = text[:_RECEIPT_LENGTH] if state is PostingState.DONE else f"{status} {text}"[:_RECEIPT_LENGTH]
-        return Answer(posting_id=posting.id, state=state, status=status, receipt=receipt)
+        said = text.replace("\x00", "")  # which PostgreSQL cannot hold
+        state = _state(status)
+        receipt = said if state is PostingState.DONE else f"{status} {said}"
+        return Answer(posting_id=posting.id, state=state, status=status, receipt=receipt[:_RECEIPT_LENGTH])
 
     return list(await asyncio.gather(*(one(p) for p in chunk)))
+
+
+def _state(status: int) -> PostingState:
+    """What an answer makes of a posting. Only a 2xx ends it well, only a 4xx about the request itself ends it badly."""
+    if 200 <= status < 300:
+        return PostingState.DONE
+    if try_later(status):
+        return PostingState.UNKNOWN
+    if refuses_us(status) or not 400 <= status < 500:
+        return PostingState.READY
+    return PostingState.REJECTED
+
+
+def _nowhere(answers: Sequence[Answer]) -> bool:
+    """Whether every posting of several found nobody there: a wrong address, not wrong rows."""
+    return len(answers) > 1 and all(a.status in {404, 405} for a in answers)
 
 
 def _counted(total: Sent, answers: Iterable[Answer]) -> Sent:

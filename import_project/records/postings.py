@@ -1,6 +1,8 @@
 """HTTP requests that must take effect once. How they are kept is the ledger's business, how they are sent posting's."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import StrEnum
 
 
@@ -24,7 +26,10 @@ class PostingState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
-    """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0."""
+    """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.
+
+    `invoice_id` and `amount` say what a matched posting takes of an invoice.
+    """
 
     subject: str
     part: int
@@ -33,6 +38,19 @@ class Draft:
     path: str
     body: str
     evidence: str = ""
+    invoice_id: str | None = None
+    amount: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Taken:
+    """What matched postings take of invoices (`of`, by invoice id) that an invoice list may not show yet.
+
+    `newest` is the newest matched posting that was looked at: a decision is only sound while there is none newer.
+    """
+
+    of: Mapping[str, Decimal]
+    newest: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -96,7 +96,7 @@ class SftpSource:
             )
             try:
                 async with asyncio.timeout(login.step_timeout):
-                    self._sftp = await self._connection.start_sftp_client()
+                    self._sftp = await self._connection.start_sftp_client(path_errors="surrogateescape")
             except BaseException:
                 self._connection.abort()
                 raise
@@ -133,6 +133,8 @@ class SftpSource:
         source, held = self._path(name), self._path(held_as)
         async with self._step("claim", source):
             await self._folder(held)
+            if await self._sftp.exists(held):
+                return True  # an earlier try; the POSIX rename would put a namesake in its place
             try:
                 try:
                     await self._sftp.posix_rename(source, held)

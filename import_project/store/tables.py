@@ -22,7 +22,10 @@ class Tables:
         """Write a table in one step, over an older one of the same file. Returns its rows."""
         target = self.path(feed, table, sha256)
         with disk_errors(f"write table {table} to {self.root}"), part_file(target.parent) as part:
-            frame.write_parquet(part, compression="zstd")
+            try:
+                frame.write_parquet(part, compression="zstd")
+            except pl.exceptions.ComputeError as error:  # what Polars makes of a disk's refusal
+                raise OSError(str(error)) from error
             settle(part, target)
         return frame.height
 

@@ -95,7 +95,11 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
         ("orders.yaml", lambda d: d["post"].update(matched="/x"), "a feed of rows has no post.matched"),
         ("orders.yaml", lambda d: d.update(kind="payments"), "a feed of payments needs match"),
         ("orders.yaml", lambda d: d.update(format="bgmax"), "format bgmax does not hold rows"),
-        ("orders.yaml", lambda d: d["format"].update(accept_test=True), "format: accept_test does not belong to format"),
+        (
+            "orders.yaml",
+            lambda d: d["format"].update(accept_test=True),
+            "format: accept_test does not belong to format",
+        ),
         ("orders.yaml", lambda d: d.update(feed="Not a name"), "feed: String should match pattern"),
         (
             "bankgiro.yaml",
@@ -120,10 +124,18 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
             lambda d: d["columns"][0].update(pattern="["),
             "columns.0: '[' is no regular expression: unterminated character set at position 0",
         ),
-        ("schemas/orders.yaml", lambda d: d["columns"][0].update(tpye="text"), "columns.0.tpye: unknown key, did you mean type?"),
+        (
+            "schemas/orders.yaml",
+            lambda d: d["columns"][0].update(tpye="text"),
+            "columns.0.tpye: unknown key, did you mean type?",
+        ),
         ("schemas/orders.yaml", lambda d: d["columns"].append({"name": "amount"}), "column amount is given twice"),
         ("schemas/orders.yaml", lambda d: d.update(key=["gone"]), "key names gone, which is no column"),
-        ("schemas/orders.yaml", lambda d: d["columns"][0].update(minimum=1), "columns.0: minimum and maximum need a number"),
+        (
+            "schemas/orders.yaml",
+            lambda d: d["columns"][0].update(minimum=1),
+            "columns.0: minimum and maximum need a number",
+        ),
     ],
 )
 def test_mistakes_are_one_line(folder: Path, name: str, change: Callable[[dict[str, Any]], object], told: str) -> None:

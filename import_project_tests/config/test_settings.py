@@ -23,6 +23,8 @@ def test_unknown_setting_and_wrong_value_are_one_line() -> None:
 
 
 def test_secrets_are_not_shown() -> None:
-    shown = repr(Settings.read({"IMPORT_PROJECT_LEDGER": "postgresql://u:pw@h/d", "IMPORT_PROJECT_ALERT_WEBHOOK": "http://h/s"}))
+    shown = repr(
+        Settings.read({"IMPORT_PROJECT_LEDGER": "postgresql://u:pw@h/d", "IMPORT_PROJECT_ALERT_WEBHOOK": "http://h/s"})
+    )
     assert "pw" not in shown
     assert "http://h/s" not in shown

@@ -10,7 +10,14 @@ def record(text: str) -> str:
 
 def money(record_type: str, amount: str, **over: str) -> str:
     """A 20, 21, 22 or 23 record."""
-    given = {"sender": "0000123456", "reference": "", "code": "2", "channel": "1", "serial": "000000000001", "image": "0"}
+    given = {
+        "sender": "0000123456",
+        "reference": "",
+        "code": "2",
+        "channel": "1",
+        "serial": "000000000001",
+        "image": "0",
+    }
     given |= over
     oere = f"{int(Decimal(amount) * 100):018}"
     text = record_type + given["sender"] + given["reference"].rjust(25) + oere + given["code"] + given["channel"]

@@ -114,9 +114,7 @@ def test_part_amounts_that_do_not_add_up_are_a_warning_and_not_used() -> None:
 
 
 def test_deduction_is_a_debit_and_lowers_the_deposit() -> None:
-    reading = bgmax.read(
-        one(money("20", "500.00", reference="1"), money("21", "200.00", reference="2", deduction="1"))
-    )
+    reading = bgmax.read(one(money("20", "500.00", reference="1"), money("21", "200.00", reference="2", deduction="1")))
     assert reading.bookable
     assert [r["amount"] for r in reading.frame.iter_rows(named=True)] == [Decimal("500.00"), Decimal("-200.00")]
     assert row(reading, 1)["direction"] == "debit"
@@ -288,7 +286,9 @@ def test_one_changed_digit_of_money_is_found(data: st.DataObject) -> None:
 @settings(max_examples=30)
 @given(
     st.lists(
-        st.lists(st.tuples(st.integers(1, 10**12), st.booleans(), st.text("0123456789", max_size=25)), min_size=1, max_size=5),
+        st.lists(
+            st.tuples(st.integers(1, 10**12), st.booleans(), st.text("0123456789", max_size=25)), min_size=1, max_size=5
+        ),
         min_size=1,
         max_size=4,
     )

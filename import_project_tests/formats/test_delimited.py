@@ -22,13 +22,18 @@ def test_rows_are_numbered_and_cells_stay_text() -> None:
 
 
 def test_quotes_line_breaks_and_delimiters_in_cells() -> None:
-    reading = delimited.read('id;text\r\n1;"a; ""b""\r\nc"\r\n2;d\r\n'.encode())
+    reading = delimited.read(b'id;text\r\n1;"a; ""b""\r\nc"\r\n2;d\r\n')
     assert reading.frame["text"].to_list() == ['a; "b"\r\nc', "d"]
 
 
 def test_ragged_rows_are_kept_with_their_text_and_the_rest_goes_on() -> None:
     reading = delimited.read(b"a,b\n1,2\n3\n4,5,6\n7,8\n")
-    assert reading.frame.rows() == [(1, "1", "2", None), (2, None, None, "3"), (3, None, None, "4,5,6"), (4, "7", "8", None)]
+    assert reading.frame.rows() == [
+        (1, "1", "2", None),
+        (2, None, None, "3"),
+        (3, None, None, "4,5,6"),
+        (4, "7", "8", None),
+    ]
     assert problems(reading) == [(2, "field_count", None), (3, "field_count", None)]
 
 

@@ -1,6 +1,5 @@
 """Recognising a format by content: exactly one fits, or it is an error."""
 
-
 import pytest
 
 from import_project.demo import files

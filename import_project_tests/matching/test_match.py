@@ -92,7 +92,11 @@ def test_deduction_settles_a_credit_note() -> None:
         (payment("1.00", "1", currency="EUR"), [invoice("A", "1", "1.00")], UnmatchedReason.CURRENCY_MISMATCH),
         (payment("1.00", "1"), [invoice("A", "1", "1.00"), invoice("B", "1", "1.00")], UnmatchedReason.AMBIGUOUS),
         (payment("1.00", "1"), [invoice("A", "1", "1.00"), invoice("A", "1", "1.00")], UnmatchedReason.AMBIGUOUS),
-        (payment("5.00", "1", "2"), [invoice("A", "1", "1.00"), invoice("B", "2", "2.00")], UnmatchedReason.AMOUNT_MISMATCH),
+        (
+            payment("5.00", "1", "2"),
+            [invoice("A", "1", "1.00"), invoice("B", "2", "2.00")],
+            UnmatchedReason.AMOUNT_MISMATCH,
+        ),
         (payment("1.00", "1", "2"), [invoice("A", "1", "1.00")], UnmatchedReason.UNKNOWN_REFERENCE),
     ],
 )
@@ -116,7 +120,9 @@ def test_two_partial_payments_that_fit_are_both_taken() -> None:
 
 
 payments = st.lists(
-    st.tuples(st.integers(-3, 6), st.lists(st.sampled_from(["1", "2", "3", "x"]), max_size=3), st.sampled_from(["SEK", "EUR"])),
+    st.tuples(
+        st.integers(-3, 6), st.lists(st.sampled_from(["1", "2", "3", "x"]), max_size=3), st.sampled_from(["SEK", "EUR"])
+    ),
     max_size=7,
 )
 invoices_made = st.lists(st.tuples(st.sampled_from(["1", "2", "3", ""]), st.integers(-2, 6)), max_size=5)

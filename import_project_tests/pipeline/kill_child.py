@@ -78,7 +78,7 @@ class Fused:
         await self._part.__aenter__()
         return self
 
-    async def __aexit__(self, *error: Any) -> None:
+    async def __aexit__(self, *error: object) -> None:
         await self._part.__aexit__(*error)
 
 

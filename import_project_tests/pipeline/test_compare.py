@@ -54,7 +54,7 @@ def test_new_file_is_seen_and_not_ready() -> None:
 
 
 def test_one_look_is_enough_when_the_feed_says_so() -> None:
-    assert look([listed()], [], looks=1).new == ((listed(), 0, partition_key(listed(), 0)),)
+    assert look([listed()], [], looks=1).new == ((listed(), 0, partition_key(listed(), NOW)),)
     young = listed(mtime=NOW)
     assert look([young], [], looks=1, min_age=60).new == ((young, 0, None),)
 
@@ -62,7 +62,7 @@ def test_one_look_is_enough_when_the_feed_says_so() -> None:
 def test_stable_file_is_ready_at_the_second_look() -> None:
     found = look([listed()], [arrival(ArrivalState.SEEN)])
     assert found.new == ()
-    assert found.ready == ((1, partition_key(listed(), 0)),)
+    assert found.ready == ((1, partition_key(listed(), OLD)),)
 
 
 def test_more_looks_and_a_minimum_age() -> None:
@@ -77,6 +77,17 @@ def test_growing_file_starts_anew(now: Listed) -> None:
     found = look([now], [arrival(ArrivalState.SEEN)])
     assert found.new == ((now, 0, None),)
     assert found.vanished == (1,)
+
+
+def test_mtime_in_the_future_is_a_wrong_clock_and_holds_nothing_back() -> None:
+    ahead = listed(mtime=NOW + timedelta(days=400))
+    for min_age in (0.0, 60.0):
+        assert len(look([ahead], [arrival(ArrivalState.SEEN, ahead)], min_age=min_age).ready) == 1
+
+
+def test_occurrence_is_never_one_that_was_used() -> None:
+    known = [arrival(ArrivalState.DONE, occurrence=4)]
+    assert look([listed()], known).new == ((listed(), 5, None),)
 
 
 @pytest.mark.parametrize("state", [ArrivalState.SEEN, ArrivalState.READY])
@@ -101,17 +112,17 @@ def test_file_that_waits_for_its_run_is_left_alone(state: ArrivalState) -> None:
 def test_same_name_size_and_mtime_after_the_first_was_moved_is_another_arrival(state: ArrivalState) -> None:
     found = look([listed()], [arrival(state)])
     assert found.new == ((listed(), 1, None),)
-    assert partition_key(listed(), 1) != partition_key(listed(), 0)
+    assert partition_key(listed(), NOW) != partition_key(listed(), OLD)
 
 
 def test_only_the_newest_namesake_counts() -> None:
     known = [arrival(ArrivalState.DONE), arrival(ArrivalState.SEEN, number=2, occurrence=1)]
     found = look([listed()], known)
-    assert found.ready == ((2, partition_key(listed(), 1)),)
+    assert found.ready == ((2, partition_key(listed(), OLD)),)
 
 
 def test_partition_keys_are_safe_and_bounded() -> None:
-    key = partition_key(listed(name="ä b|c,d..." + "x" * 300), 0)
+    key = partition_key(listed(name="ä b|c,d..." + "x" * 300), NOW)
     assert len(key) <= 111
     assert set(key) & set("|, ") == set()
     assert key.isascii()

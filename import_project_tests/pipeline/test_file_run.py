@@ -112,7 +112,7 @@ def test_rows_that_come_again_in_another_file_are_not_posted_again(installation:
     drop_orders(installation)
     parts = installation.parts()
     installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"))
-    more = files.orders_csv() + "AB-000011;Ny Kund AB;2026-11-21;12,00;SEK;1\r\n".encode()
+    more = files.orders_csv() + b"AB-000011;Ny Kund AB;2026-11-21;12,00;SEK;1\r\n"
     drop_orders(installation, more, name="orders_again.csv")
     installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"), owner="run-2")
     counts = parts.ledger.outcomes.all()[-1].counts

@@ -22,7 +22,13 @@ class MemoryBox:
     def __init__(self, count: int) -> None:
         self.postings = {
             n: Posting(
-                id=n, key=f"key-{n}", api="erp", path="/orders", body=f'{{"n": {n}}}', row_number=n, state=PostingState.READY
+                id=n,
+                key=f"key-{n}",
+                api="erp",
+                path="/orders",
+                body=f'{{"n": {n}}}',
+                row_number=n,
+                state=PostingState.READY,
             )
             for n in range(1, count + 1)
         }
@@ -54,6 +60,7 @@ def run(box: MemoryBox, api: ApiPeer, concurrency: int = 4) -> Sent:
                 CLAIM,
                 "sha",
                 [PostingKind.ROW],
+                api="erp",
                 key_header="Idempotency-Key",
                 clock=lambda: datetime.now(UTC),
             )

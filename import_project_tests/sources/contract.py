@@ -53,7 +53,9 @@ class SourceContract:
         assert listing(source) == Listing(files=())
         assert inbox.is_dir()
 
-    @pytest.mark.parametrize("name", ["new\nline.csv", "esc\x1b[2J.csv", "back\\slash.csv", ".hidden.csv", "rtl\u202e.csv"])
+    @pytest.mark.parametrize(
+        "name", ["new\nline.csv", "esc\x1b[2J.csv", "back\\slash.csv", ".hidden.csv", "rtl\u202e.csv"]
+    )
     def test_unsafe_names_are_told_and_left(self, inbox: Path, source: Source, name: str) -> None:
         self.drop(inbox, name)
         found = listing(source, lambda n: n.endswith(".csv"))

@@ -70,9 +70,7 @@ class TestSftp(SourceContract):
             use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=2 << 20))
         assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == []
 
-    def test_server_that_stops_answering_is_cut_off(
-        self, inbox: Path, sftp: SftpPeer, tmp_path: Path
-    ) -> None:
+    def test_server_that_stops_answering_is_cut_off(self, inbox: Path, sftp: SftpPeer, tmp_path: Path) -> None:
         self.drop(inbox)
         source = SftpSource(replace(login(sftp), step_timeout=0.5), "in")
         use(source, lambda s: s.claim("a.csv", self.HELD))

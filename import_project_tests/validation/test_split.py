@@ -52,7 +52,10 @@ def test_cells_are_read_exactly(column: Column, cell: str, value: Any) -> None:
         ),
         (Column(name="c", type="decimal", decimal_mark=","), ["1.234,56", "1.5", "1,234"]),
         (Column(name="c", type="integer"), ["1.0", "1e3", "a", "9" * 19, "²"]),
-        (Column(name="c", type="date"), ["24-01-31", "2026-1-5", "2026-02-30", "2026-13-01", "20260101", "2026-01-01x"]),
+        (
+            Column(name="c", type="date"),
+            ["24-01-31", "2026-1-5", "2026-02-30", "2026-13-01", "20260101", "2026-01-01x"],
+        ),
         (Column(name="c", type="date", date_format="%d.%m.%Y"), ["1.2.2026", "31.02.2026", "2026-01-01"]),
         (Column(name="c", type="boolean"), ["ja", "2", "t"]),
     ],
@@ -132,7 +135,9 @@ def test_payment_without_a_currency_is_set_aside() -> None:
 
 
 @settings(max_examples=40)
-@given(st.lists(st.tuples(st.sampled_from(["1", "x", "", "1.005"]), st.sampled_from(["a", "b", "zz", ""])), max_size=12))
+@given(
+    st.lists(st.tuples(st.sampled_from(["1", "x", "", "1.005"]), st.sampled_from(["a", "b", "zz", ""])), max_size=12)
+)
 def test_rows_in_are_rows_out_and_the_same_file_gives_the_same(rows: list[tuple[str, str]]) -> None:
     schema = RowSchema(
         name="t", columns=(Column(name="n", type="decimal"), Column(name="t", choices=("a", "b"), unique=True))

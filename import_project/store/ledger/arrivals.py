@@ -174,13 +174,25 @@ class Arrivals:
         with self._database.write() as connection:
             fence(connection, claim)
             where = (files.c.feed == claim.feed) & (files.c.sha256 == landed.sha256)
-            first: int | None = connection.execute(sa.select(files.c.arrival_id).where(where)).scalar()
-            if first is None:
-                row = {"feed": claim.feed, "sha256": landed.sha256, "size": landed.size}
-                connection.execute(sa.insert(files).values(**row, arrival_id=claim.arrival_id, landed_at=now))
+            before = sa.select(files.c.arrival_id, arrivals.c.state).join(arrivals, arrivals.c.id == files.c.arrival_id)
+            row = connection.execute(before.where(where)).one_or_none()
+            first: int | None = None if row is None else row.arrival_id
+            if row is not None and row.state == ArrivalState.FAILED:
+                # Refused then, perhaps for our mistake: this delivery is the file now.
+                connection.execute(sa.update(files).where(where).values(arrival_id=claim.arrival_id))
+                first = claim.arrival_id
+            elif row is None:
+                new = {"feed": claim.feed, "sha256": landed.sha256, "size": landed.size}
+                connection.execute(sa.insert(files).values(**new, arrival_id=claim.arrival_id, landed_at=now))
             values = {"sha256": landed.sha256, "state": ArrivalState.LANDED, "error": None}
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
         return None if first == claim.arrival_id else first
+
+    def bringer(self, feed: str, sha256: str) -> int:
+        """Return the arrival that these bytes are held for; every other one with the same bytes is a duplicate."""
+        query = sa.select(files.c.arrival_id).where(files.c.feed == feed, files.c.sha256 == sha256)
+        with self._database.read() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def end(self, claim: Claim, state: ArrivalState, *, error: str | None = None) -> None:
         """Give the arrival its final state, with the reason when it was refused."""
@@ -197,11 +209,11 @@ class Arrivals:
             query = sa.select(arrivals.c.failures).where(arrivals.c.id == claim.arrival_id)
             return int(connection.execute(query).scalar_one())
 
-    def set_aside(self, arrival_id: int, path: str, now: datetime) -> None:
-        """Record where the sender's copy was put when all was done."""
+    def set_aside(self, arrival_id: int, path: str, now: datetime, *, error: str | None) -> None:
+        """Record where the sender's copy was put when all was done, and what is wrong with it."""
         with self._database.write() as connection:
             row = sa.update(arrivals).where(arrivals.c.id == arrival_id)
-            connection.execute(row.values(set_aside_to=path, set_aside_at=now))
+            connection.execute(row.values(set_aside_to=path, set_aside_at=now, error=error))
 
     def _fenced(self, claim: Claim, values: dict[str, Any]) -> None:
         with self._database.write() as connection:

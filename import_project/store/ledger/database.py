@@ -3,6 +3,7 @@
 import errno
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
 
 HEAD = "0001"
 _MIGRATIONS = Path(__file__).with_name("migrations")
-_LOCK = 7_239_104  # any number: PostgreSQL processes that migrate agree on it
 
 
 class Database:
@@ -49,6 +49,12 @@ class Database:
         dialect = sqlite if self.sqlite else postgresql
         return dialect.insert(table).on_conflict_do_nothing()
 
+    def lock(self, connection: Connection, name: str) -> None:
+        """Let one transaction at a time hold `name`, until its end. SQLite's writers are alone anyway."""
+        if not self.sqlite:
+            number = int.from_bytes(sha256(name.encode()).digest()[:8], signed=True)
+            connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
+
     def close(self) -> None:
         """Give all connections back."""
         self.engine.dispose()
@@ -61,8 +67,7 @@ class Database:
                 ready = _version(connection) == HEAD
             if not ready:
                 with self.engine.execution_options(write=True).begin() as connection:
-                    if not self.sqlite:
-                        connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": _LOCK})
+                    self.lock(connection, "import_project migrations")
                     _upgrade(connection)
         self._migrated = True
 
@@ -101,12 +106,12 @@ def _engine(url: sa.URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database:
             Path(url.database).parent.mkdir(parents=True, exist_ok=True)
-        engine = sa.create_engine(url, connect_args={"timeout": 30})
+        engine = sa.create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
         return engine
     try:
-        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10})
+        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10}, hide_parameters=True)
     except ModuleNotFoundError as error:
         raise ConfigError(
             f"a PostgreSQL ledger needs {error.name}", do="pip install 'import_project[postgres]'"

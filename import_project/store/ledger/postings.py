@@ -3,13 +3,16 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from hashlib import sha256
 from typing import Any
 
 import sqlalchemy as sa
+from sqlalchemy.engine import Connection
 
+from import_project.errors import DecidedMeanwhile
 from import_project.records.files import Claim
-from import_project.records.postings import Answer, Draft, Posting, PostingKind, PostingState
+from import_project.records.postings import Answer, Draft, Posting, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import decisions, postings
@@ -17,11 +20,16 @@ from import_project.store.ledger.tables import decisions, postings
 _FIELDS = [postings.c[name] for name in Posting.__slots__]
 _UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
 _CHUNK = 500
+_FROZEN_AT_ONCE = 4_000
 
 
 def posting_key(feed: str, subject: str, part: int) -> str:
     """Return the idempotency key: the same for the same payment or row for ever, and nothing can be read from it."""
     return "ip-" + sha256(f"import_project/1\n{feed}\n{subject}\n{part}".encode()).hexdigest()[:48]
+
+
+def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
+    return sa.select(sa.func.coalesce(sa.func.max(postings.c.id), 0)).where(matched)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,32 +58,84 @@ class Postings:
                     found[subject] = Decided(subject=subject, sha256=file, kind=PostingKind(kind))
         return found
 
-    def freeze(self, claim: Claim, file: str, api: str, drafts: Iterable[Draft], now: datetime) -> int:
-        """Keep the decisions and their postings in one transaction, before any byte is sent.
+    def any_decided(self, feed: str, file: str) -> bool:
+        """Whether anything of a file is decided."""
+        query = sa.select(decisions.c.subject).where(decisions.c.feed == feed, decisions.c.sha256 == file).limit(1)
+        with self._database.read() as connection:
+            return connection.execute(query).first() is not None
 
-        A subject that is decided already, by whomever, keeps its decision. Returns how many subjects were new.
+    def taken(self, api: str, *, since: datetime) -> Taken:
+        """Return what matched postings take of invoices that a list fetched at `since` may not show yet."""
+        matched = (postings.c.api == api) & (postings.c.kind == PostingKind.MATCHED)
+        hidden = postings.c.state.in_(_UNSENT) | (
+            (postings.c.state == PostingState.DONE) & (postings.c.changed_at >= since)
+        )
+        amounts: dict[str, Decimal] = {}
+        with self._database.read() as connection:
+            newest = connection.execute(_newest(matched)).scalar_one()
+            query = sa.select(postings.c.invoice_id, postings.c.amount).where(matched, hidden)
+            for invoice_id, amount in connection.execute(query):
+                amounts[invoice_id] = amounts.get(invoice_id, Decimal(0)) + amount
+        return Taken(of=amounts, newest=newest)
+
+    def freeze(
+        self, claim: Claim, file: str, api: str, drafts: Iterable[Draft], now: datetime, *, taken: Taken | None = None
+    ) -> int:
+        """Keep each decision and its postings in one transaction, before any byte is sent.
+
+        A subject that is decided already, by whomever, keeps its decision, and so does a row of this file. With
+        `taken`, raises DecidedMeanwhile when another run has matched since. Returns how many subjects were new. Large
+        files take several transactions, each fenced, so that other runs can write in between.
         """
         by_subject: dict[str, list[Draft]] = {}
         for draft in drafts:
             by_subject.setdefault(draft.subject, []).append(draft)
-        with self._database.write() as connection:
-            fence(connection, claim)
-            fresh: list[str] = []
-            for subject, parts in by_subject.items():
-                row = {"feed": claim.feed, "subject": subject, "sha256": file, "row_number": parts[0].row_number}
-                row |= {"kind": parts[0].kind, "evidence": parts[0].evidence, "decided_at": now}
-                insert = self._database.insert_new(decisions).values(**row).returning(decisions.c.subject)
-                if connection.execute(insert).scalar() is not None:
-                    fresh.append(subject)
-            rows = [
-                {"feed": claim.feed, "subject": d.subject, "part": d.part, "sha256": file, "kind": d.kind}
-                | {"row_number": d.row_number, "key": posting_key(claim.feed, d.subject, d.part), "api": api}
-                | {"path": d.path, "body": d.body, "state": PostingState.READY, "frozen_at": now, "changed_at": now}
-                for subject in fresh
-                for d in by_subject[subject]
-            ]
-            if rows:
-                connection.execute(sa.insert(postings), rows)
+        groups, fresh = list(by_subject.values()), 0
+        newest = taken.newest if taken else None
+        for start in range(0, len(groups), _FROZEN_AT_ONCE):
+            with self._database.write() as connection:
+                fence(connection, claim)
+                if newest is not None:
+                    self._database.lock(connection, api)
+                    matched = (postings.c.api == api) & (postings.c.kind == PostingKind.MATCHED)
+                    if connection.execute(_newest(matched)).scalar_one() != newest:
+                        raise DecidedMeanwhile("another run has matched payments with the same API's invoices")
+                fresh += self._freeze(connection, claim.feed, file, api, groups[start : start + _FROZEN_AT_ONCE], now)
+                if newest is not None:
+                    newest = connection.execute(_newest(matched)).scalar_one()
+        return fresh
+
+    def _freeze(
+        self, connection: Connection, feed: str, file: str, api: str, groups: list[list[Draft]], now: datetime
+    ) -> int:
+        subjects, numbers = [g[0].subject for g in groups], [g[0].row_number for g in groups]
+        known: set[str] = set()
+        decided: set[int] = set()
+        for start in range(0, len(groups), _CHUNK):
+            some = decisions.c.subject.in_(subjects[start : start + _CHUNK])
+            query = sa.select(decisions.c.subject).where(decisions.c.feed == feed, some)
+            known.update(connection.execute(query).scalars())
+            rows = decisions.c.row_number.in_(numbers[start : start + _CHUNK])
+            mine = (decisions.c.feed == feed) & (decisions.c.sha256 == file)
+            decided.update(connection.execute(sa.select(decisions.c.row_number).where(mine, rows)).scalars())
+        fresh = [g for g in groups if g[0].subject not in known and g[0].row_number not in decided]
+        if not fresh:
+            return 0
+        first = [
+            {"feed": feed, "subject": g[0].subject, "sha256": file, "row_number": g[0].row_number}
+            | {"kind": g[0].kind, "evidence": g[0].evidence, "decided_at": now}
+            for g in fresh
+        ]
+        rest = [
+            {"feed": feed, "subject": d.subject, "part": d.part, "sha256": file, "kind": d.kind}
+            | {"row_number": d.row_number, "key": posting_key(feed, d.subject, d.part), "api": api}
+            | {"invoice_id": d.invoice_id, "amount": d.amount, "path": d.path, "body": d.body}
+            | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
+            for g in fresh
+            for d in g
+        ]
+        connection.execute(sa.insert(decisions), first)
+        connection.execute(sa.insert(postings), rest)
         return len(fresh)
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
@@ -99,7 +159,8 @@ class Postings:
 
     def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
         """Store what the API said."""
-        row = sa.update(postings).where(postings.c.id == sa.bindparam("posting"))
+        open_still = (postings.c.state != PostingState.DONE) & (postings.c.state != PostingState.REJECTED)
+        row = sa.update(postings).where(postings.c.id == sa.bindparam("posting"), open_still)
         values: dict[str, Any] = {
             "state": sa.bindparam("to"),
             "status": sa.bindparam("code"),

@@ -92,7 +92,7 @@ decisions = sa.Table(
     sa.Column("kind", sa.String(16), nullable=False),
     sa.Column("evidence", sa.Text, nullable=False),
     sa.Column("decided_at", UtcDateTime, nullable=False),
-    sa.Index("decisions_by_file", "feed", "sha256"),
+    sa.UniqueConstraint("feed", "sha256", "row_number", name="one_decision_a_row"),
 )
 
 postings = sa.Table(
@@ -107,6 +107,8 @@ postings = sa.Table(
     sa.Column("row_number", sa.Integer, nullable=False),
     sa.Column("key", sa.String(64), nullable=False, unique=True),
     sa.Column("api", sa.String(64), nullable=False),
+    sa.Column("invoice_id", sa.Text),
+    sa.Column("amount", Money),
     sa.Column("path", sa.Text, nullable=False),
     sa.Column("body", sa.Text, nullable=False),
     sa.Column("state", sa.String(16), nullable=False),
@@ -118,6 +120,7 @@ postings = sa.Table(
     sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
     sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
     sa.Index("postings_by_file", "feed", "sha256", "state"),
+    sa.Index("postings_by_api", "api", "kind", "state"),
 )
 
 outcomes = sa.Table(

@@ -56,8 +56,8 @@ def upgrade() -> None:
         sa.Column("evidence", sa.Text(), nullable=False),
         sa.Column("decided_at", sa.DateTime(), nullable=False),
         sa.PrimaryKeyConstraint("feed", "subject"),
+        sa.UniqueConstraint("feed", "sha256", "row_number", name="one_decision_a_row"),
     )
-    op.create_index("decisions_by_file", "decisions", ["feed", "sha256"], unique=False)
     op.create_table(
         "polls",
         sa.Column("feed", sa.String(length=64), nullable=False),
@@ -110,6 +110,8 @@ def upgrade() -> None:
         sa.Column("row_number", sa.Integer(), nullable=False),
         sa.Column("key", sa.String(length=64), nullable=False),
         sa.Column("api", sa.String(length=64), nullable=False),
+        sa.Column("invoice_id", sa.Text(), nullable=True),
+        sa.Column("amount", sa.String(48), nullable=True),
         sa.Column("path", sa.Text(), nullable=False),
         sa.Column("body", sa.Text(), nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
@@ -126,6 +128,7 @@ def upgrade() -> None:
         sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
         sa.UniqueConstraint("key"),
     )
+    op.create_index("postings_by_api", "postings", ["api", "kind", "state"], unique=False)
     op.create_index("postings_by_file", "postings", ["feed", "sha256", "state"], unique=False)
     op.create_table(
         "sums",
