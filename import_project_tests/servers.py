@@ -13,7 +13,7 @@ from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import asyncssh
 import uvicorn
@@ -33,7 +33,7 @@ class LoopThread:
         self.loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self.loop.run_forever, daemon=True)
 
-    def __enter__(self) -> "LoopThread":
+    def __enter__(self) -> Self:
         self._thread.start()
         return self
 
@@ -91,15 +91,15 @@ class FaultySftp(asyncssh.SFTPServer):
             raise asyncssh.SFTPOpUnsupported("no posix-rename here")
         super().posix_rename(oldpath, newpath)
 
-    async def read(self, file_obj: Any, offset: int, size: int) -> bytes:  # type: ignore[override]
+    async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
         self._check("read")
-        while self._faults.stall_reads:
+        while self._faults.stall_reads:  # noqa: ASYNC110 - set from another thread, which an Event would not bear
             await asyncio.sleep(0.02)
-        data: bytes = super().read(file_obj, offset, size)  # type: ignore[assignment]
+        data: Any = super().read(file_obj, offset, size)
         self._sent += len(data)
         if self._faults.cut_after_bytes is not None and self._sent > self._faults.cut_after_bytes:
             self.channel.get_connection().abort()
-        return data
+        return bytes(data)
 
 
 @dataclass
@@ -165,7 +165,7 @@ class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
     `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, refuse_us (401),
-    reject (400). `reject_if` and `fail_if` do so for single bodies.
+    reject (400), redirect (302), nowhere (404). `reject_if` and `fail_if` do so for single bodies.
     """
 
     url: str = ""
@@ -222,6 +222,10 @@ def _api(peer: ApiPeer) -> Starlette:
             return JSONResponse({"error": "who are you"}, status_code=401)
         if peer.mode == "fail" or peer.fail_if(body):
             return JSONResponse({"error": "down"}, status_code=500)
+        if peer.mode == "redirect":
+            return Response(status_code=302, headers={"location": "/login"})
+        if peer.mode == "nowhere":
+            return JSONResponse({"error": "no such path"}, status_code=404)
         if peer.mode == "reject" or peer.reject_if(body):
             return JSONResponse({"error": "not like this"}, status_code=400)
         if key not in peer.times():

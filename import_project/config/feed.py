@@ -1,6 +1,7 @@
 """What a feed is, as a model: where files come from, what they look like, what is done with them.
 YAML is read in `load`."""
 
+import codecs
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -10,8 +11,10 @@ from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 from import_project.config.patterns import matcher
 from import_project.config.values import ExistingFile, Folder, Number, Secret, Strict, Text
 from import_project.formats.registry import FORMATS
+from import_project.validation.columns import Column
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
+Sign = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")]
 
 
@@ -77,9 +80,9 @@ class Format(Strict):
     """How the bytes are read. `delimiter`, `encoding` and `quote` belong to delimited text, `accept_test` to BgMax."""
 
     kind: Literal[tuple(FORMATS)]  # type: ignore[valid-type]
-    delimiter: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    delimiter: Sign | None = None
     encoding: str | None = None
-    quote: Annotated[str, StringConstraints(min_length=1, max_length=1)] | None = None
+    quote: Sign | None = None
     accept_test: bool | None = None
 
     @model_validator(mode="after")
@@ -88,6 +91,13 @@ class Format(Strict):
         strangers = set(self.options) - known
         if strangers:
             raise ValueError(f"{', '.join(sorted(strangers))} does not belong to format {self.kind}")
+        if self.delimiter is not None and self.delimiter == (self.quote or '"'):
+            raise ValueError("delimiter and quote cannot be the same")
+        if self.encoding is not None:
+            try:
+                codecs.lookup(self.encoding)
+            except (LookupError, ValueError):
+                raise ValueError(f"{self.encoding!r} is no encoding that Python knows") from None
         return self
 
     @property
@@ -114,17 +124,18 @@ class ColumnRules(Strict):
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
-        if self.pattern is not None:
-            try:
-                re.compile(self.pattern)
-            except re.error as error:
-                raise ValueError(f"{self.pattern!r} is no regular expression: {error}") from None
         numeric = self.type in {"integer", "decimal"}
         if not numeric and (self.minimum is not None or self.maximum is not None):
             raise ValueError(f"minimum and maximum need a number, {self.name} is {self.type}")
         if self.type != "text" and (self.choices or self.pattern or self.max_length):
             raise ValueError(f"choices, pattern and max_length need text, {self.name} is {self.type}")
+        if problem := self.column().problem():
+            raise ValueError(problem)
         return self
+
+    def column(self) -> Column:
+        """Return the column in the validation room's terms."""
+        return Column(**self.model_dump())
 
 
 class Schema(Strict):

@@ -72,10 +72,10 @@ async def reconcile(held: Held) -> Facts:
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
     payments = list(_payments(accepted))
+    since = stored["fetched_at"][0] if stored.height else held.parts.clock()
     for _ in range(_MOST_CONTENTIONS):
         before = held.parts.ledger.postings.decided(held.feed, [p.payment_id for p in payments])
-        since = stored["fetched_at"].min()
-        taken = held.parts.ledger.postings.taken(held.loaded.api.api, since=since or held.parts.clock())
+        taken = held.parts.ledger.postings.taken(held.loaded.api.api, since=since)
         matches = match(
             (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
         )
@@ -89,10 +89,8 @@ def _still_open(stored: pl.DataFrame, taken: Taken) -> list[Invoice]:
     """Return the invoices as fetched, less what is frozen for them and may not show in the list yet."""
     rows = stored.drop("fetched_at").iter_rows(named=True)
     invoices = [Invoice(**row) for row in rows]
-    return [
-        replace(i, open_amount=i.open_amount - taken.of[i.invoice_id]) if i.invoice_id in taken.of else i
-        for i in invoices
-    ]
+    nothing = Decimal(0)
+    return [replace(i, open_amount=i.open_amount - taken.of.get(i.invoice_id, nothing)) for i in invoices]
 
 
 def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> Facts:

@@ -14,7 +14,7 @@ from import_project.sources.sftp import SftpLogin, SftpSource
 from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
 from import_project.store.tables import Tables
-from import_project.validation.columns import Column, RowSchema
+from import_project.validation.columns import RowSchema
 
 
 def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
@@ -65,5 +65,4 @@ def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:
 
 def row_schema(schema: Schema) -> RowSchema:
     """Turn a schema as written into the rules of the validation room."""
-    columns = tuple(Column(**column.model_dump()) for column in schema.columns)
-    return RowSchema(name=schema.schema_name, columns=columns, key=schema.key)
+    return RowSchema(name=schema.schema_name, columns=tuple(c.column() for c in schema.columns), key=schema.key)

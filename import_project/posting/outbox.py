@@ -54,8 +54,8 @@ async def send(
     """Send all unsent postings of a file, a bounded number at a time, in row order.
 
     One that fails does not hold back the others; when a whole chunk gets no answer, the API is taken to be down.
-    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us, ApiAnswerUnusable when it
-    redirects or nobody is there, and ConfigError for postings frozen for another API.
+    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us, ApiAnswerUnusable when
+    it redirects or nobody is there, and ConfigError for postings frozen for another API.
     """
     wanted, total, after = list(kinds), Sent(), 0
     refused: Answer | None = None

@@ -1,7 +1,9 @@
 """What a row feed agrees on for its columns, and the Pandera schema and cell parsers that follow from it. No frames."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 from functools import cached_property
 from typing import TYPE_CHECKING, Literal
@@ -12,6 +14,9 @@ if TYPE_CHECKING:
     import pandera.polars as pa
 
 ColumnType = Literal["text", "integer", "decimal", "date", "boolean"]
+
+#: Columns that readers add to a file's own; a file's column of such a name gets `_in_file` behind it.
+RESERVED = frozenset({"row_number", "raw", "identity"})
 
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 
@@ -61,7 +66,8 @@ class Column:
                 return pl.when(text.str.contains(r"^[+-]?[0-9]{1,18}$")).then(text).cast(pl.Int64)
             case "decimal":
                 mark = r"\." if self.decimal_mark == "." else self.decimal_mark
-                fits = rf"^[+-]?[0-9]{{1,{38 - self.scale - 1}}}({mark}[0-9]{{1,{self.scale}}})?$"
+                fraction = rf"({mark}[0-9]{{1,{self.scale}}})?" if self.scale else ""
+                fits = rf"^[+-]?[0-9]{{1,{38 - self.scale - 1}}}{fraction}$"
                 point = text if self.decimal_mark == "." else text.str.replace(self.decimal_mark, ".", literal=True)
                 return pl.when(text.str.contains(fits)).then(point).cast(self.dtype)
             case "date":
@@ -95,9 +101,9 @@ class Column:
 
         checks = []
         if self.minimum is not None:
-            checks.append(pa.Check.ge(self._limit(self.minimum), error="minimum"))
+            checks.append(pa.Check.ge(self._limit(self.minimum, math.ceil), error="minimum"))
         if self.maximum is not None:
-            checks.append(pa.Check.le(self._limit(self.maximum), error="maximum"))
+            checks.append(pa.Check.le(self._limit(self.maximum, math.floor), error="maximum"))
         if self.choices:
             checks.append(pa.Check.isin(list(self.choices), error="choices"))
         if self.pattern is not None:
@@ -106,8 +112,29 @@ class Column:
             checks.append(pa.Check.str_length(max_value=self.max_length, error="max_length"))
         return pa.Column(self.dtype, checks, nullable=not self.required, unique=self.unique)
 
-    def _limit(self, value: Decimal) -> Decimal | int:
-        return int(value) if self.type == "integer" else value
+    def _limit(self, value: Decimal, whole: Callable[[Decimal], int]) -> Decimal | int:
+        return whole(value) if self.type == "integer" else value
+
+    def problem(self) -> str | None:
+        """Say what makes the column unusable, before any file is read with it; None when it is sound."""
+        if self.name in RESERVED or self.name == "*" or (self.name.startswith("^") and self.name.endswith("$")):
+            return f"{self.name!r} cannot be a column's name"
+        if self.type == "date":
+            days = pl.Series("d", [date(2023, 1, 9), date(2031, 12, 28)])
+            try:
+                texts = days.dt.strftime(self.date_format)
+                again = texts.str.to_date(self.date_format, strict=False)
+            except pl.exceptions.PolarsError:
+                again = days.clear()
+            if not again.equals(days):
+                return f"{self.date_format!r} does not tell one day from all others"
+        if self.pattern is not None:
+            try:
+                pl.Series(["x"]).str.contains(f"^(?:{self.pattern})$")
+            except pl.exceptions.PolarsError as error:
+                why = next((x for x in str(error).splitlines() if x.startswith("error: ")), "error: unknown syntax")
+                return f"{self.pattern!r} is no regular expression: {why.removeprefix('error: ')}"
+        return None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -66,6 +66,9 @@ def split_payments(reading: Reading) -> Split:
         of_statement.drop("row_number"), on="statement", how="inner", maintain_order="left_right"
     )
     own = reading.issues.filter(~(_ERROR & pl.col("statement").is_not_null()))
+    lost = of_statement.join(frame, on="statement", how="anti")
+    if lost.height:
+        raise NotConserved(f"an error of statement {lost['statement'][0]} condemns no payment: {lost['message'][0]}")
     whole = frame.join(_condemned(own), on="row_number", how="anti", maintain_order="left")
     rules = _broken_rules(whole, _payments_schema())
     told = rules.with_columns(message=pl.format("{} breaks the rule {}", "column", "rule"))
@@ -136,7 +139,7 @@ def _broken_rules(typed: pl.DataFrame, schema: "pa.DataFrameSchema") -> pl.DataF
         typed.select("row_number").with_row_index("index").with_columns(pl.col("index").cast(cases.schema["index"]))
     )
     whole_row = pl.col("schema_context") == "DataFrameSchema"
-    return (
+    found = (
         cases.join(numbers, on="index", how="left", maintain_order="left")
         .select(
             "row_number",
@@ -149,8 +152,16 @@ def _broken_rules(typed: pl.DataFrame, schema: "pa.DataFrameSchema") -> pl.DataF
             message=pl.lit(""),
             severity=pl.lit(Severity.ERROR.value),
         )
-        .filter(~((pl.col("rule") == "unique") & (pl.col("value").is_null() | (pl.col("value") == "null"))))
         .unique(maintain_order=True)
+    )
+    unique = found.filter(pl.col("rule") == "unique")["column"].unique().drop_nulls().sort()
+    nulls = [
+        typed.filter(pl.col(c).is_null()).select("row_number", column=pl.lit(c), rule=pl.lit("unique")) for c in unique
+    ]
+    return (
+        found.join(pl.concat(nulls), on=["row_number", "column", "rule"], how="anti", maintain_order="left")
+        if nulls
+        else found
     )
 
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 from decimal import Decimal
+from typing import Any
 
 
 def record(text: str) -> str:
@@ -69,6 +70,6 @@ class BgMaxFile:
         return (eol.join(self.lines()) + eol).encode(encoding)
 
 
-def one(*records: str, **over: str) -> bytes:
+def one(*records: str, **over: Any) -> bytes:
     """A file with one section."""
-    return BgMaxFile([Section(list(records), **over)]).content()  # type: ignore[arg-type]
+    return BgMaxFile([Section(list(records), **over)]).content()

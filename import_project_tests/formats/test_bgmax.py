@@ -143,6 +143,15 @@ def test_plusgiro_as_receiver() -> None:
         (one(money("20", "10.00"), money("20", "5.00"), count=1), "C4"),
         (one(money("20", "10.00"), closing_currency="EUR"), "C5"),
         (one(money("20", "10.00"), date="20260231"), "deposit_date"),
+        (one(money("20", "10.00"), date="202611 2"), "deposit_date"),
+        (one(money("20", "10.00"), date="00261120"), "deposit_date"),
+        (one(money("20", "10.00"), deposit="     "), "deposit_number"),
+        (one(money("20", "10.00"), bankgiro=" " * 10), "receiver"),
+        (one(money("20", "10.00"), currency="sek"), "C5"),
+        (one(money("20", "10.00"), currency="   "), "C5"),
+        (BgMaxFile([Section([money("20", "1.00")])], mark=" ").content(), "C9"),
+        (BgMaxFile([Section([money("20", "1.00")])]).content().replace(b"SEK00000001", b"SEK+0000001"), "C4"),
+        (one(money("20", "5.00", reference="7"), money("20", "5.00", reference="7")), "C10"),
         (one(record("22" + "0" * 10), money("20", "10.00")), "orphan"),
         (one(money("20", "10.00").replace("000000000000001000", "00000000000000100O"), declared="10.00"), "amount"),
         (one(money("20", "10.00").replace("000000000000001000", "             10.00"), declared="10.00"), "amount"),
@@ -188,6 +197,42 @@ def test_unknown_record_is_a_warning() -> None:
     reading = bgmax.read(one(money("20", "1.00"), record("45something new")))
     assert reading.bookable
     assert rules(reading, "warning") == ["unknown_record"]
+
+
+@pytest.mark.parametrize("stranger", ["99", "24x", "45something new"])
+def test_unknown_record_opens_no_section_and_owns_no_payment(stranger: str) -> None:
+    lines = BgMaxFile([Section([money("20", "1.00")]), Section([money("20", "2.00")], deposit="00057")]).lines()
+    for place in range(1, len(lines)):
+        spoiled = [*lines[:place], record(stranger), *lines[place:]]
+        reading = bgmax.read("\n".join(spoiled).encode())
+        assert reading.bookable, place
+        assert [s.payments for s in reading.statements] == [1, 1]
+
+
+def test_deposit_without_its_payments_refuses_the_file() -> None:
+    empty = Section([], deposit="00057", declared="9000.00")
+    reading = bgmax.read(BgMaxFile([Section([money("20", "1.00")]), empty]).content())
+    assert reading.file_errors["rule"].to_list() == ["C3"]
+
+
+def test_part_amounts_of_a_deduction_have_its_sign() -> None:
+    deduction = [money("21", "10.00", code="0", deduction="0"), money("22", "6.00", reference="1")]
+    reading = bgmax.read(one(money("20", "50.00"), *deduction, money("22", "4.00", reference="2")))
+    assert rules(reading, "warning") == []
+    assert [amount for _, _, amount in references(reading, 1)] == [Decimal("-6.00"), Decimal("-4.00")]
+
+
+def test_words_of_the_payer_are_kept_beside_extra_references() -> None:
+    reading = bgmax.read(
+        one(money("20", "1.00", reference="MIN TEXT 77", code="5"), money("22", "0.00", reference="8"))
+    )
+    assert row(reading)["remittance"] == "MIN TEXT 77"
+
+
+def test_same_deposit_number_on_another_day_makes_another_identity() -> None:
+    autogiro = money("20", "5.00", serial=" " * 12, channel="4")
+    days = [bgmax.read(one(autogiro, date=day)).frame["identity"][0] for day in ("20261120", "20261121")]
+    assert days[0] != days[1]
 
 
 def test_extra_reference_of_another_serial_is_a_warning() -> None:
@@ -239,7 +284,7 @@ def test_details_in_any_order_belong_to_their_payment() -> None:
 
 
 def test_equal_payments_stay_two_and_keep_their_identity() -> None:
-    same = money("20", "5.00", serial=" " * 12, channel="4")
+    same = money("20", "5.00", serial=" " * 12, channel="4")  # Autogiro has no serial numbers that would tell
     reading = bgmax.read(one(same, same))
     first, second = reading.frame["identity"]
     assert first != second

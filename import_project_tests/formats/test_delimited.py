@@ -3,6 +3,7 @@
 import csv
 import io
 
+import polars as pl
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -40,7 +41,7 @@ def test_ragged_rows_are_kept_with_their_text_and_the_rest_goes_on() -> None:
 def test_unclosed_quote_costs_its_lines_but_is_told_line_by_line() -> None:
     reading = delimited.read(b'a,b\n1,2\n3,"x\n4,5\n6,7\n')
     assert reading.frame["row_number"].to_list() == [1, 2, 3, 4]
-    assert problems(reading) == [(n, "unclosed_quote", None) for n in (2, 3, 4)]
+    assert problems(reading) == [(n, "torn_quote", None) for n in (2, 3, 4)]
 
 
 def test_blank_lines_are_no_rows_but_count_in_the_numbers() -> None:
@@ -123,3 +124,62 @@ def test_what_the_csv_module_writes_is_what_is_read(rows: list[tuple[str, str, s
     assert problems(reading) == [p for p in problems(reading) if p[1] == "blank_row"]
     read = [tuple(x or "" for x in row[1:4]) for row in reading.frame.rows()]
     assert read == [row for row in rows if any(row)]
+
+
+@pytest.mark.parametrize(
+    ("content", "sound", "torn"),
+    [
+        (b'id,text\n1,"x\n2,y\n3,"z\n4,w\n', [4], [1, 2, 3]),
+        (b'a,b\n5" pipe,x\n1,"x\n2,y\n3,z\n', [1], [2, 3, 4]),
+        (b'id,amt\n1,"10"0\n2,5\n', [2], [1]),
+        (b'a,b,c\n5" pipe,"x\n1,2,3\n4,5,6\n', [], [1, 2, 3]),
+        (b'a,b\n1,"' + b"x" * 200_000 + b"\n2,y\n", [], [1, 2]),
+    ],
+)
+def test_torn_quotes_swallow_no_line_and_change_no_cell(content: bytes, sound: list[int], torn: list[int]) -> None:
+    reading = delimited.read(content, delimiter=",")
+    assert reading.frame.filter(pl.col("raw").is_null())["row_number"].to_list() == sound
+    assert [n for n, rule, _ in problems(reading) if rule == "torn_quote"] == torn
+
+
+def test_many_torn_records_take_no_more_than_linear_time_and_memory() -> None:
+    reading = delimited.read(b"a,b,c\n" + b'"a\nb"x",d\n' * 20_000)
+    assert reading.frame.height == 40_000
+
+
+def test_line_breaks_that_csv_does_not_know_part_nothing() -> None:
+    reading = delimited.read("a,b\n1\x85p,x\n2\u2028q,y\n3\x0b,z\n".encode())
+    assert reading.frame["row_number"].to_list() == [1, 2, 3]
+
+
+def test_odd_quote_in_the_middle_of_a_cell_is_a_character() -> None:
+    assert delimited.read(b'a,b\n5" pipe,x\n').frame["a"].to_list() == ['5" pipe']
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b'a,"b\n1,2\n', b"*,b\n1,2\n", b"^b$,c\n1,2\n", b"raw,raw_in_file\n1,2\n", b"a\0x,b\n", b"," * 20_000],
+)
+def test_headers_that_cannot_be_used(content: bytes) -> None:
+    with pytest.raises(Unreadable):
+        delimited.read(content, delimiter=",", encoding="latin-1")
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-be", None])
+def test_big_endian_with_its_mark(encoding: str | None) -> None:
+    content = b"\xfe\xff" + "a,b\n1,2\n".encode("utf-16-be")
+    assert delimited.read(content, encoding=encoding).frame.rows() == [(1, "1", "2", None)]
+
+
+def test_guess_window_may_end_inside_a_character() -> None:
+    assert delimited.recognise(("a,b\n" + "x" * 9994 + "\U0001f600,2\n").encode("utf-16"))
+
+
+@pytest.mark.parametrize("encoding", ["undefined", "a\0b", "utf-7"])
+def test_encodings_that_fail_are_our_errors(encoding: str) -> None:
+    with pytest.raises((ConfigError, Unreadable)):
+        delimited.read(b"a,b\n+2AA-,1\n", encoding=encoding)
+
+
+def test_line_of_blanks_between_rows_is_a_warning() -> None:
+    assert problems(delimited.read(b"a,b\n1,2\n   \n3,4\n")) == [(2, "blank_row", None)]

@@ -10,7 +10,7 @@ import sys
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Self
 
 from import_project.config.load import load_feeds
 from import_project.config.settings import Settings
@@ -74,7 +74,7 @@ class Fused:
 
         return awaited
 
-    async def __aenter__(self) -> "Fused":
+    async def __aenter__(self) -> Self:
         await self._part.__aenter__()
         return self
 
@@ -94,7 +94,7 @@ def main(feed: str, calls: int) -> None:
         ledger=Fused(real.ledger, fuse, ("arrivals", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
         landing=Fused(real.landing, fuse),  # type: ignore[arg-type]
         tables=Fused(real.tables, fuse),  # type: ignore[arg-type]
-        open_source=lambda one: Fused(real.open_source(one), fuse),  # type: ignore[arg-type,return-value]
+        open_source=lambda one: Fused(real.open_source(one), fuse),
         open_api=lambda one: Fused(real.open_api(one), fuse),  # type: ignore[arg-type,return-value]
         lease=timedelta(seconds=30),
         clock=Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"]))),
@@ -102,7 +102,6 @@ def main(feed: str, calls: int) -> None:
     for _ in range(2):
         for request in asyncio.run(see(parts, loaded)).requests:
             run_file(parts, loaded, request.partition, owner=f"run-{os.getpid()}")
-    print("alive", fuse.left)
 
 
 if __name__ == "__main__":

@@ -1,15 +1,33 @@
 """A file's whole way, from the sender's inbox to the API's books, with real peers and without Dagster."""
 
+import asyncio
+import os
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import timedelta
 from decimal import Decimal
 
 import polars as pl
 import pytest
 
 from import_project.demo import files
-from import_project.errors import ApiRefusesUs, ApiUnavailable, FileVanished, NotBookable
-from import_project.pipeline.hold import run_step
+from import_project.errors import (
+    ApiAnswerUnusable,
+    ApiRefusesUs,
+    ApiUnavailable,
+    ClaimLost,
+    ConfigError,
+    FileChanged,
+    FileVanished,
+    NotBookable,
+    SourceDenied,
+    Unreadable,
+)
+from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.steps import steps_of
+from import_project.pipeline.steps import run_file, steps_of
+from import_project.records.files import Landed
 from import_project.records.outcomes import Outcome
 from import_project_tests.installation import Installation
 from import_project_tests.servers import ApiPeer, SftpPeer
@@ -283,3 +301,228 @@ def test_move_that_the_server_forbids_is_made_by_a_later_poll(
     assert list((sftp.root / "out/.processing").iterdir()) == []
     assert len(list((sftp.root / "out/.archive").rglob("BGMAX*"))) == 1
     assert len(api.calls) == posted
+
+
+def test_two_files_at_once_never_settle_one_invoice_twice(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    api.invoices = files.invoices()  # this API never lowers them: all that protects an invoice is the ledger
+    drop_bgmax(sftp)
+    other = files.bgmax().replace(b"2026112000056", b"2026112000066").replace(b"2026112000057", b"2026112000067")
+    drop_bgmax(sftp, other, name="BGMAX_other.txt")
+    parts = installation.parts()
+    installation.poll(parts, "bankgiro")
+    first, second = installation.poll(parts, "bankgiro")
+    loaded = installation.feed("bankgiro")
+    steps = list(steps_of(loaded).items())
+    for _, step in steps[:5]:  # to reconcile: decided, nothing posted
+        run_step(parts, loaded, first.partition, owner="run-1", step=step)
+    installation.run(parts, "bankgiro", second, owner="run-2")
+    for _, step in steps[5:]:
+        run_step(parts, loaded, first.partition, owner="run-1", step=step)
+    settled: dict[str, Decimal] = {}
+    for _, path, body in api.effects:
+        if path.startswith("/invoices/"):
+            settled[body["invoice_id"]] = settled.get(body["invoice_id"], Decimal(0)) + Decimal(body["amount"])
+    for invoice in files.invoices():
+        assert abs(settled.get(invoice["invoice_id"], Decimal(0))) <= abs(Decimal(invoice["open_amount"]))
+    assert [o.counts.posted for o in parts.ledger.outcomes.all()] == [8, 8]
+
+
+def test_schema_that_changes_after_posting_changes_no_row(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    installation.run(parts, "orders", request)
+    before = only_outcome(parts)
+    loaded = installation.feed("orders")
+    assert loaded.schema is not None
+    fewer = loaded.schema.model_copy(update={"columns": loaded.schema.columns[:3]})
+    stricter = loaded.schema.columns[3].model_copy(update={"maximum": Decimal(50)})
+    strict = loaded.schema.model_copy(update={"columns": (*loaded.schema.columns[:3], stricter)})
+    for owner, schema in (("run-2", fewer), ("run-3", strict)):
+        run_file(parts, replace(loaded, schema=schema), request.partition, owner=owner)
+    assert len(api.calls) == 5
+    assert only_outcome(parts) == before
+
+
+def test_postings_never_go_to_another_api_than_they_were_frozen_for(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    api.mode = "fail"
+    with pytest.raises(ApiUnavailable):
+        installation.run(parts, "orders", request)
+    api.mode = "ok"
+    loaded = installation.feed("orders")
+    moved = replace(loaded, api=loaded.api.model_copy(update={"api": "other"}))
+    with pytest.raises(ConfigError, match="frozen for the API erp, the feed now names other"):
+        run_file(parts, moved, request.partition, owner="run-2")
+    assert api.effects == []
+
+
+def test_refused_file_that_is_sent_again_is_imported(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    loaded = installation.feed("orders")
+    assert loaded.schema is not None
+    wrong = loaded.schema.columns[0].model_copy(update={"name": "gone"})
+    mistaken = replace(loaded, schema=loaded.schema.model_copy(update={"columns": (wrong,)}))
+    with pytest.raises(Unreadable, match="'gone' is missing"):
+        run_file(parts, mistaken, request.partition, owner="run-1")
+    drop_orders(installation)
+    installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"), owner="run-2")
+    assert [o.state for o in parts.ledger.outcomes.all()] == ["failed", "done"]
+    assert len(api.effects) == 5
+
+
+def test_refused_file_that_is_run_again_after_a_correction_is_done(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    loaded = installation.feed("orders")
+    assert loaded.schema is not None
+    wrong = loaded.schema.columns[0].model_copy(update={"name": "gone"})
+    mistaken = replace(loaded, schema=loaded.schema.model_copy(update={"columns": (wrong,)}))
+    with pytest.raises(Unreadable):
+        run_file(parts, mistaken, request.partition, owner="run-1")
+    installation.run(parts, "orders", request, owner="run-2")
+    outcome = only_outcome(parts)
+    assert (outcome.state, outcome.counts.posted, outcome.error) == ("done", 5, None)
+
+
+def test_duplicate_stays_one_when_its_run_was_cut_off(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"))
+    drop_orders(installation, name="orders_copy.csv")
+    request = installation.poll_until_ready(parts, "orders")
+    arrival, claim = parts.ledger.arrivals.claim(
+        "orders", request.partition, owner="cut-off", now=parts.clock(), lease=parts.lease
+    )
+    (installation.inbox / ".processing").mkdir(exist_ok=True)
+    held = f".processing/{arrival.id}-{arrival.name}"
+    (installation.inbox / arrival.name).rename(installation.inbox / held)
+    parts.ledger.arrivals.moved(claim, held)
+    sha256 = parts.ledger.outcomes.all()[0].sha256 or ""
+    parts.ledger.arrivals.landed(claim, Landed(sha256=sha256, size=arrival.size), parts.clock())
+    installation.clock.advance(minutes=5)
+    assert installation.run(parts, "orders", request, owner="next") == {}
+    assert [o.state for o in parts.ledger.outcomes.all()] == ["done", "duplicate"]
+
+
+def test_second_file_of_a_name_never_replaces_the_first_in_processing(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    drop_bgmax(sftp)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "bankgiro")
+    sftp.faults.deny.add("read")
+    with pytest.raises(SourceDenied):
+        installation.run(parts, "bankgiro", request)
+    sftp.faults.deny.clear()
+    drop_bgmax(sftp, files.bgmax() + b"\r\n")
+    installation.run(parts, "bankgiro", request, owner="run-2")
+    installation.run(parts, "bankgiro", installation.poll_until_ready(parts, "bankgiro"), owner="run-3")
+    assert [o.counts.posted for o in parts.ledger.outcomes.all()] == [8, 0]
+    assert [o.counts.repeated for o in parts.ledger.outcomes.all()] == [0, 8]
+    kept = [p.read_bytes() for p in (sftp.root / "out/.archive").rglob("BGMAX*")]
+    assert sorted(kept) == [files.bgmax(), files.bgmax() + b"\r\n"]
+
+
+def test_facts_that_come_back_after_a_change_are_a_new_file(installation: Installation, api: ApiPeer) -> None:
+    path = installation.inbox / files.ORDERS_NAME
+    parts = installation.parts()
+    first = b"order_id;customer;ordered_on;amount;currency;items\nAA-000001;A;2026-11-21;1,00;SEK;1\n"
+    for content, mtime in ((first, 1_700_000_000), (files.orders_csv(), 1_700_000_500), (first, 1_700_000_000)):
+        path.write_bytes(content)
+        os.utime(path, (mtime, mtime))
+        if mtime == 1_700_000_000 and not parts.ledger.outcomes.all():
+            request = installation.poll_until_ready(parts, "orders")
+            continue
+        if content != first:
+            with pytest.raises(FileChanged):
+                installation.run(parts, "orders", request)
+            installation.run(parts, "orders", request, owner="run-2")
+    installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"), owner="run-3")
+    assert len(api.effects) == 6
+
+
+def test_wrong_address_rejects_nothing(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    for mode in ("redirect", "nowhere"):
+        api.mode = mode
+        with pytest.raises(ApiAnswerUnusable, match="check the API's address"):
+            installation.run(parts, "orders", request, owner=mode)
+    api.mode = "ok"
+    installation.run(parts, "orders", request, owner="run-2")
+    assert only_outcome(parts).counts.posted == 5
+
+
+def test_file_written_to_after_it_was_read_is_told_and_not_archived(installation: Installation, api: ApiPeer) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+    loaded = installation.feed("orders")
+    with (installation.inbox / files.ORDERS_NAME).open("ab") as sender:
+        for name, step in steps_of(loaded).items():
+            if name == "conclude":
+                sender.write(b"AB-000099;Late;2026-11-20;1,00;SEK;1\r\n")
+                sender.flush()
+            facts = run_step(parts, loaded, request.partition, owner="run-1", step=step)
+    assert facts is not None
+    assert "wrote to orders_20261120.csv after it was read" in str(facts["problem"])
+    assert (installation.inbox / ".failed" / files.ORDERS_NAME).exists()
+
+
+def test_landed_files_need_no_source(installation: Installation, sftp: SftpPeer, api: ApiPeer) -> None:
+    api.invoices = files.invoices()
+    drop_bgmax(sftp)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "bankgiro")
+    api.mode = "fail"
+    with pytest.raises(ApiUnavailable):
+        installation.run(parts, "bankgiro", request)
+    api.mode = "ok"
+    sftp.faults.deny.add("list")
+    installation.clock.advance(minutes=5)
+    (again,) = installation.poll(parts, "bankgiro")
+    installation.run(parts, "bankgiro", again, owner="run-2")
+    assert only_outcome(parts).counts.posted == 8
+    with pytest.raises(SourceDenied):
+        installation.poll(parts, "bankgiro")
+
+
+def test_lease_is_kept_while_a_step_works(installation: Installation) -> None:
+    drop_orders(installation)
+    parts = replace(installation.parts(), lease=timedelta(seconds=0.6))
+    request = installation.poll_until_ready(parts, "orders")
+
+    async def slow(held: Held) -> Facts:
+        await asyncio.sleep(1.5)
+        held.parts.ledger.arrivals.release(held.claim)
+        return {}
+
+    with ThreadPoolExecutor() as pool:
+        loaded = installation.feed("orders")
+        working = pool.submit(run_step, parts, loaded, request.partition, owner="run-1", step=slow)
+        time.sleep(1.2)
+        with pytest.raises(ClaimLost, match="run run-1 holds this file"):
+            run_step(parts, loaded, request.partition, owner="run-2", step=slow)
+        assert working.result() == {}
+
+
+def test_strangers_words_are_not_stored(installation: Installation) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+
+    async def defect(held: Held) -> Facts:
+        raise RuntimeError("Olles Färg AB owes 12.00")
+
+    with pytest.raises(RuntimeError):
+        run_step(parts, installation.feed("orders"), request.partition, owner="run-1", step=defect)
+    assert parts.ledger.arrivals.of("orders", request.partition).error == "RuntimeError"

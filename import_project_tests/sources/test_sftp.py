@@ -19,6 +19,7 @@ from import_project.errors import (
     SourceError,
     SourceUnreachable,
 )
+from import_project.sources.base import Source
 from import_project.sources.sftp import SftpLogin, SftpSource
 from import_project.store.landing import Landing
 from import_project_tests.servers import SftpPeer
@@ -84,10 +85,14 @@ class TestSftp(SourceContract):
     ) -> None:
         self.drop(inbox)
         sftp.faults.deny.add(operation)
+
+        async def all_steps(ready: Source) -> None:
+            await ready.list(lambda _: True)
+            await ready.claim("a.csv", self.HELD)
+            await Landing(tmp_path / "l").receive(ready.open(self.HELD), expected_size=5)
+
         with pytest.raises(SourceDenied, match="permission denied"):
-            listing(source)
-            use(source, lambda s: s.claim("a.csv", self.HELD))
-            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=5))
+            use(source, all_steps)
         assert (inbox / "a.csv").exists() == (operation != "read")
 
     def test_missing_folder_is_an_error_and_not_an_empty_inbox(self, sftp: SftpPeer) -> None:
@@ -114,7 +119,7 @@ class TestSftp(SourceContract):
             assert "wrong-password" not in repr(given)
 
     def test_key_that_is_none(self, sftp: SftpPeer) -> None:
-        with pytest.raises(ConfigError, match="the private key for sftp://acme@127.0.0.1"):
+        with pytest.raises(ConfigError, match=r"the private key for sftp://acme@127\.0\.0\.1"):
             listing(SftpSource(replace(login(sftp), private_key="no key"), "in"))
 
     def test_nobody_listens(self, sftp: SftpPeer) -> None:

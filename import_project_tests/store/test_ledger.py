@@ -1,7 +1,7 @@
 """The ledger, the same tests on SQLite and on PostgreSQL."""
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -119,7 +119,7 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
     late = claimed(ledger, "r1")
     claimed(ledger, "r2", NOW + LEASE + timedelta(seconds=1))
     landed = Landed(sha256=SHA, size=3)
-    for act in (
+    acts: list[Callable[[], object]] = [
         lambda: ledger.arrivals.renew(late, until=NOW),
         lambda: ledger.arrivals.release(late),
         lambda: ledger.arrivals.moved(late, "x"),
@@ -130,7 +130,8 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
         lambda: ledger.postings.sending(late, [1], NOW),
         lambda: ledger.postings.answered(late, [], NOW),
         lambda: ledger.outcomes.conclude(late, ArrivalState.DONE, Counts(), {}, NOW),
-    ):
+    ]
+    for act in acts:
         with pytest.raises(ClaimLost, match="another run has taken this file over"):
             act()
     assert ledger.postings.decided("f", ["s"]) == {}

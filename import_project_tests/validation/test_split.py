@@ -150,3 +150,37 @@ def test_rows_in_are_rows_out_and_the_same_file_gives_the_same(rows: list[tuple[
     errors = first.issues.filter(pl.col("severity") == "error")
     assert set(errors["row_number"]) == set(first.quarantined["row_number"])
     assert first.issues.equals(second.issues)
+
+
+def test_text_null_is_a_value_like_any_other() -> None:
+    assert reasons(split_cells(Column(name="c", unique=True), "null", "null")) == [
+        (1, "c", "unique"),
+        (2, "c", "unique"),
+    ]
+
+
+def test_whole_numbers_obey_limits_with_a_fraction() -> None:
+    assert split_cells(Column(name="c", type="integer", minimum=Decimal("0.5")), "0").accepted.height == 0
+    assert split_cells(Column(name="c", type="integer", maximum=Decimal("-0.5")), "0").accepted.height == 0
+
+
+def test_decimals_without_a_fraction() -> None:
+    column = Column(name="c", type="decimal", scale=0)
+    assert split_cells(column, "12", "12.0").accepted["c"].to_list() == [Decimal(12)]
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        *(Column(name=n) for n in ("raw", "row_number", "identity", "*", "^a$")),
+        *(Column(name="c", type="date", date_format=f) for f in ("%d/%m", "day", "%", "%Q", "%Y-%m", "%Y-%m-%d %H:%M")),
+        *(Column(name="c", pattern=p) for p in ("[", "(?=x)y", "x(?<!y)")),
+    ],
+)
+def test_columns_that_cannot_work_are_told_before_any_file(column: Column) -> None:
+    assert column.problem() is not None
+
+
+@pytest.mark.parametrize("date_format", ["%Y-%m-%d", "%d.%m.%Y", "%Y%m%d", "%d %b %Y"])
+def test_date_formats_that_work(date_format: str) -> None:
+    assert Column(name="c", type="date", date_format=date_format).problem() is None

@@ -73,7 +73,8 @@ def recognise(content: bytes, *, accept_test: bool = False) -> bool:
 def lines_frame(text: str) -> pl.DataFrame:
     """Return the records: `row_number` (line from 1), `line` padded to 80 characters, `record`, `section` from 1.
 
-    A section starts at a 05, or where something follows a 15; 01 and 70 stand in none (null).
+    A section starts at a 05, or where something follows a 15; 01, 70 and unknown records
+    stand in none (null).
     """
     line = pl.col("line")
     frame = (
@@ -84,7 +85,7 @@ def lines_frame(text: str) -> pl.DataFrame:
         .with_columns(line.str.pad_end(WIDTH), record=line.str.slice(0, 2))
     )
     record = pl.col("record")
-    inside = ~record.is_in(["01", "70"])
+    inside = record.is_in(list(KNOWN - {"01", "70"}))  # a record type we do not know must not open a section
     body = frame.filter(inside).select(
         "row_number",
         section=((record == "05") | (record.shift(1) == "15")).fill_null(value=True).cast(pl.Int64).cum_sum(),

@@ -28,14 +28,18 @@ def grouped(lines: pl.DataFrame) -> pl.DataFrame:
     `group` is null for a record that follows no payment of its own section.
     """
     record = pl.col("record")
-    members = lines.filter(record.str.contains(r"^2[0-9]$"))
+    members = lines.filter(record.is_in(["20", "21", "22", "23", "25", "26", "27", "28", "29"]))
     own = pl.when(record.is_in(_PAYMENT_RECORDS)).then(pl.col("row_number"))
     return members.with_columns(group=own.forward_fill().over("section"))
 
 
 def extra_references(members: pl.DataFrame) -> pl.DataFrame:
-    """Return the 22 and 23 records: `group`, `text`, `amount` (signed part, null when none), `readable`."""
-    amount = oere("amount", negative=pl.col("record") == "23")
+    """Return the 22 and 23 records: `group`, `text`, `amount` (signed part, null when none), `readable`.
+
+    A part has its payment's sign: what a 22 adds to a deduction (21) lowers the deposit.
+    """
+    deductions = members.filter(pl.col("record") == "21")["row_number"]
+    amount = oere("amount", negative=(pl.col("record") == "23") != pl.col("group").is_in(deductions.implode()))
     blank = pl.col("amount").is_null()
     return cut(members, *_EXTRA_RECORDS).with_columns(
         text=pl.col("reference"),
@@ -121,13 +125,13 @@ def payments_frame(
     frame = frame.join(sections, on="section", how="left", maintain_order="left")
 
     texts = pl.concat_str(
-        [pl.when(pl.col("code") == "3").then("reference"), "texts"], separator="\n", ignore_nulls=True
+        [pl.when(~pl.col("code").is_in(["2", "4"])).then("reference"), "texts"], separator="\n", ignore_nulls=True
     )
     frame = frame.with_columns(
         key=pl.concat_str(
             pl.lit("bgmax"),
             *(pl.col(c).cast(pl.String).fill_null("") for c in ("receiver", "currency")),
-            pl.col("booking_date").dt.year().cast(pl.String).fill_null(""),
+            pl.col("booking_date").cast(pl.String).fill_null(""),
             *(
                 pl.col(c).fill_null("")
                 for c in ("deposit", "record", "sender", "reference", "amount_text", "code", "channel", "serial")

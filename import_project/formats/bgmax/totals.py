@@ -1,8 +1,10 @@
 """The control totals of a BgMax file: C1 to C8 of `docs/formats.md`, C9 (test files), C10 (repeats inside the file).
 Each finding carries the exact difference. What is done about it is decided elsewhere."""
 
+import re
 from collections.abc import Iterator
 from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
@@ -23,10 +25,12 @@ def sections_frame(lines: pl.DataFrame) -> pl.DataFrame:
         "deposit",
         "account",
         closed="row_number",
-        booking_date=pl.col("date").str.to_date("%Y%m%d", strict=False),
+        booking_date=pl.when(pl.col("date").str.contains(r"^(19|20)[0-9]{6}$"))
+        .then("date")
+        .str.to_date("%Y%m%d", strict=False),
         date_text="date",
         declared=oere("amount"),
-        declared_count=pl.col("count").cast(pl.Int64, strict=False),
+        declared_count=pl.when(pl.col("count").str.contains(r"^[0-9]{8}$")).then("count").cast(pl.Int64),
         closing_currency="currency",
     )
     numbers = lines.filter(pl.col("section").is_not_null()).group_by("section", maintain_order=True)
@@ -79,8 +83,10 @@ def frame_issues(lines: pl.DataFrame, *, accept_test: bool) -> Iterator[Issue]:
     for start in cut(lines, "01").iter_rows(named=True):
         if start["layout"] != "BGMAX" or start["version"] not in {"1", "01"}:
             yield Issue(rule="C1", message=f"layout {start['layout']} version {start['version']} is not BGMAX 01")
-        if start["mark"] == "T" and not accept_test:
-            yield Issue(rule="C9", message="the start record marks this as a test file (T)")
+        if start["mark"] != "P" and not (accept_test and start["mark"] == "T"):
+            yield Issue(
+                rule="C9", message=f"the start record marks this as {start['mark'] or 'nothing'}, not production (P)"
+            )
     warn = Severity.WARNING
     for row in lines.filter(~pl.col("record").is_in(list(KNOWN))).iter_rows(named=True):
         message = f"unknown record type {row['record']!r} is not read"
@@ -102,7 +108,7 @@ def end_issues(lines: pl.DataFrame) -> Iterator[Issue]:
     for end in cut(lines, "70").iter_rows(named=True):
         for field, (name, count, severity) in counts.items():
             declared = end[field]
-            if declared is None or not declared.isdecimal() or int(declared) != count:
+            if declared is None or not re.fullmatch("[0-9]{8}", declared) or int(declared) != count:
                 rule = "C6" if severity is Severity.ERROR else "C7"
                 message = f"the end record declares {declared or 'no'} {name}, the file holds {count}"
                 yield Issue(rule=rule, message=message, severity=severity)
@@ -114,39 +120,49 @@ def section_issues(sections: pl.DataFrame, found: tuple[Statement, ...]) -> Iter
     """C2 to C5 for each section, and deposits that stand in the file twice (C10)."""
     seen: set[tuple[object, ...]] = set()
     for row, statement in zip(sections.iter_rows(named=True), found, strict=True):
-        at = {"statement": row["section"], "row_number": row["closed"] or row["opened"] or row["first"]}
+        at: dict[str, Any] = {}  # without payments to condemn, an error is one of the whole file
+        if statement.payments:
+            at = {"statement": row["section"], "row_number": row["closed"] or row["opened"] or row["first"]}
         if row["opened"] is None:
             yield Issue(rule="C2", message="payments outside a section: no opening record 05", **at)
+        elif row["receiver"] is None or not row["receiver"].isascii() or not row["receiver"].isdigit():
+            yield Issue(rule="receiver", message="the opening record names no bankgiro or plusgiro", **at)
         if row["closed"] is None:
             yield Issue(rule="C2", message="the section is not closed by a deposit record 15", **at)
             continue
-        money = f"{statement.net:.2f} {statement.currency}"
-        if row["declared"] is None:
-            yield Issue(rule="C3", message="the deposit amount cannot be read", **at)
-        elif statement.difference is None:
-            yield Issue(
-                rule="C3", message="the deposit amount cannot be proved: a payment's amount is unreadable", **at
-            )
-        elif statement.difference != 0:
-            message = (
-                f"deposit {row['declared']:.2f} but payments less deductions {money}: difference {statement.balance}"
-            )
-            yield Issue(rule="C3", message=message, **at)
-        if row["declared_count"] != statement.payments:
-            message = f"the deposit declares {row['declared_count']} payments, the section holds {statement.payments}"
-            yield Issue(rule="C4", message=message, **at)
-        if row["opened"] is not None and row["opening_currency"] != row["closing_currency"]:
-            message = f"opened in {row['opening_currency']}, closed in {row['closing_currency']}"
-            yield Issue(rule="C5", message=message, **at)
-        if row["booking_date"] is None:
-            yield Issue(rule="deposit_date", message="the payment date is no date", value=row["date_text"], **at)
-        elif row["deposit"] is not None:
-            key = (row["receiver"], row["currency"], row["booking_date"].year, row["deposit"])
+        yield from _deposit_issues(row, statement, at)
+        if row["booking_date"] is not None:
+            key = (row["receiver"], row["booking_date"].year, row["deposit"])
             if key in seen:
                 yield Issue(rule="C10", message=f"deposit {row['deposit']} stands in the file twice", **at)
             seen.add(key)
         if statement.payments == 0:
-            yield Issue(rule="empty_section", message="a section without payments", severity=Severity.WARNING, **at)
+            message = "a section without payments"
+            yield Issue(rule="empty_section", message=message, severity=Severity.WARNING, row_number=row["closed"])
+
+
+def _deposit_issues(row: dict[str, Any], statement: Statement, at: dict[str, Any]) -> Iterator[Issue]:
+    """What a closing 15 says, held against its section."""
+    if row["declared"] is None:
+        yield Issue(rule="C3", message="the deposit amount cannot be read", **at)
+    elif statement.difference is None:
+        yield Issue(rule="C3", message="the deposit amount cannot be proved: a payment's amount is unreadable", **at)
+    elif statement.difference != 0:
+        money = f"{statement.net:.2f} {statement.currency}"
+        told = f"deposit {row['declared']:.2f} but payments less deductions {money}: difference {statement.balance}"
+        yield Issue(rule="C3", message=told, **at)
+    if row["declared_count"] != statement.payments:
+        told = f"the deposit declares {row['declared_count']} payments, the section holds {statement.payments}"
+        yield Issue(rule="C4", message=told, **at)
+    if row["opened"] is not None and row["opening_currency"] != row["closing_currency"]:
+        told = f"opened in {row['opening_currency']}, closed in {row['closing_currency']}"
+        yield Issue(rule="C5", message=told, **at)
+    elif not re.fullmatch("[A-Z]{3}", statement.currency):
+        yield Issue(rule="C5", message=f"{statement.currency!r} is no currency", **at)
+    if row["booking_date"] is None:
+        yield Issue(rule="deposit_date", message="the payment date is no date", value=row["date_text"], **at)
+    if not re.fullmatch("[0-9]{5}", row["deposit"] or ""):
+        yield Issue(rule="deposit_number", message="the deposit has no number", value=row["deposit"], **at)
 
 
 def group_issues(
@@ -178,12 +194,19 @@ def group_issues(
     ):
         message = f"{row['len']} records {row['record']} in one payment where there may be one"
         yield Issue(rule="repeated_record", message=message, severity=warn, row_number=row["group"])
-    serials = payments.filter(pl.col("serial").is_not_null() & pl.col("record").eq("20")).group_by("section", "serial")
-    for row in (
-        serials.agg(n=pl.len(), row=pl.col("row_number").last())
-        .filter(pl.col("n") > 1)
-        .sort("row")
-        .iter_rows(named=True)
-    ):
+    yield from _repeats(payments)
+
+
+def _repeats(payments: pl.DataFrame) -> Iterator[Issue]:
+    """C10 inside the file: a BGC serial number that comes again, with the same payment (an error) or another one."""
+    numbered = payments.filter(pl.col("serial").is_not_null())
+    same = ["record", "sender", "serial", "amount_text", "reference"]
+    again = numbered.filter(~pl.struct(same).is_first_distinct())
+    for row in again.iter_rows(named=True):
+        message = f"the payment with serial number {row['serial']} stands in the file twice"
+        yield Issue(rule="C10", message=message, row_number=row["row_number"])
+    others = numbered.join(again, on="row_number", how="anti").filter(pl.col("record") == "20")
+    counts = others.group_by("section", "serial").agg(n=pl.len(), row=pl.col("row_number").last())
+    for row in counts.filter(pl.col("n") > 1).sort("row").iter_rows(named=True):
         message = f"serial number {row['serial']} stands in the section {row['n']} times"
-        yield Issue(rule="C10", message=message, severity=warn, row_number=row["row"])
+        yield Issue(rule="C10", message=message, severity=Severity.WARNING, row_number=row["row"])

@@ -1,6 +1,8 @@
 """Opening the ledger's database, bringing it to the newest migration, and its transactions. No tables of its own."""
 
 import errno
+import sqlite3
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from hashlib import sha256
@@ -14,6 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
 
 HEAD = "0001"
+_WAL_TRIES = 200
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -122,7 +125,15 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
     """WAL, synced at each commit (a posting's state must outlive a power cut); BEGIN is ours to say."""
     connection.isolation_level = None  # type: ignore[attr-defined]
     cursor = connection.cursor()  # type: ignore[attr-defined]
-    for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON"):
+    for attempt in range(_WAL_TRIES):
+        try:
+            cursor.execute("PRAGMA journal_mode=WAL")
+            break
+        except sqlite3.OperationalError:  # another process is just switching; SQLite's own time-out does not wait here
+            if attempt == _WAL_TRIES - 1:
+                raise
+            time.sleep(0.05)
+    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
         cursor.execute(f"PRAGMA {pragma}")
     cursor.close()
 
