@@ -58,7 +58,7 @@ def _run(
 ) -> Facts | None:
     """Run a step; an error of ours fails it with its one line, and is retried only where a retry can help."""
     try:
-        return run_step(parts, loaded, context.partition_key, owner=context.run_id, step=steps_of(loaded)[step])
+        return run_step(parts, loaded, context.partition_key, owner=context.run.run_id, step=steps_of(loaded)[step])
     except ImportProjectError as error:
         # A file that still changes must stay unchanged for a while: a retry of the step would come too soon.
         at_once = error.retry and not isinstance(error, FileChanged | ClaimLost)

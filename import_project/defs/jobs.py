@@ -5,7 +5,6 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from import_project.config.load import LoadedFeed
-from import_project.defs.partitions import partitions_of
 
 
 def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
@@ -13,7 +12,6 @@ def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
     return dg.define_asset_job(
         name=f"{loaded.name}_job",
         selection=dg.AssetSelection.groups(loaded.name),
-        partitions_def=partitions_of(loaded.name),
         executor_def=dg.in_process_executor,
         description=loaded.feed.description or None,
         tags={"feed": loaded.name},

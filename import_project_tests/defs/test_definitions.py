@@ -1,0 +1,64 @@
+"""What the code location holds, and that one broken feed costs no other."""
+
+import subprocess
+import sys
+
+import dagster as dg
+import pytest
+
+from import_project.config.load import BrokenFeed, load_feeds
+from import_project.definitions import build_definitions
+from import_project.errors import ConfigError
+from import_project_tests.defs.conftest import Location
+from import_project_tests.installation import FEEDS, Installation
+
+
+def test_location_holds_every_feed_whole(location: Location) -> None:
+    repository = location.repository
+    keys = {key.to_user_string() for key in repository.asset_graph.get_all_asset_keys()}
+    assert keys == {
+        *(f"bankgiro/{a}" for a in ("file", "accepted", "quarantined", "open_invoices", "matches")),
+        *(f"bankgiro/{a}" for a in ("matched_payments", "unmatched_payments", "outcome")),
+        *(f"orders/{a}" for a in ("file", "accepted", "quarantined", "posted_rows", "outcome")),
+    }
+    assert {s.name for s in repository.sensor_defs} == {
+        "bankgiro_sensor",
+        "orders_sensor",
+        "alert_failed_runs",
+        "watch_sensors",
+    }
+    assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
+    nodes = [node.name for node in repository.get_job("bankgiro_job").all_node_defs]
+    assert {"bankgiro_parse_file", "bankgiro_validate_rows"} <= set(nodes)
+
+
+def test_graph_asset_has_the_ops_by_their_plain_names(location: Location) -> None:
+    graph = next(n for n in location.repository.get_job("orders_job").all_node_defs if n.name == "orders_rows")
+    assert isinstance(graph, dg.GraphDefinition)
+    assert {node.name for node in graph.nodes} == {"parse_file", "validate_rows"}
+
+
+def test_each_feed_has_partitions_of_its_own(location: Location) -> None:
+    names = {
+        key.path[0]: location.repository.asset_graph.get(key).partitions_def.name  # type: ignore[union-attr]
+        for key in location.repository.asset_graph.get_all_asset_keys()
+    }
+    assert names == {"bankgiro": "bankgiro_files", "orders": "orders_files"}
+
+
+def test_broken_feed_is_a_failing_sensor_beside_the_others(installation: Installation) -> None:
+    feeds, _ = load_feeds(FEEDS, installation.environ)
+    broken = BrokenFeed(path=FEEDS / "new-bank.yaml", error=ConfigError("new-bank.yaml: source.hots: unknown key"))
+    repository = build_definitions(feeds, [broken]).get_repository_def()
+    assert repository.get_job("orders_job") is not None
+    with dg.instance_for_test() as instance, pytest.raises(ConfigError, match="unknown key"):
+        repository.get_sensor_def("new_bank_sensor")(dg.build_sensor_context(instance=instance))
+
+
+def test_importing_the_location_does_nothing() -> None:
+    """No settings are read, no polars thread is started: a process may still fork."""
+    script = "import import_project.definitions, threading, sys; print(threading.active_count())"
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"IMPORT_PROJECT_NONSENSE": "1"}
+    )
+    assert done.stdout.strip() == "1"

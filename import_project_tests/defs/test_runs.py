@@ -1,0 +1,215 @@
+"""Files run by Dagster: a real instance, real sensors, real jobs; and what people are told when something fails."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+
+import dagster as dg
+import pytest
+from dagster._core.definitions.run_request import InstigatorType
+from dagster._core.scheduler.instigation import (
+    InstigatorState,
+    InstigatorStatus,
+    SensorInstigatorData,
+    TickData,
+    TickStatus,
+)
+from dagster._core.test_utils import create_run_for_test
+from dagster._utils.error import SerializableErrorInfo
+
+from import_project.defs.alerts import alert_failed_runs, watch_sensors
+from import_project.defs.sensors import end_dead_runs
+from import_project.demo import files
+from import_project_tests.defs.conftest import Location
+from import_project_tests.servers import ApiPeer, SftpPeer, WebhookPeer, webhook_peer
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookPeer]:
+    with webhook_peer() as peer:
+        monkeypatch.setenv("IMPORT_PROJECT_ALERT_WEBHOOK", peer.url)
+        yield peer
+
+
+def metadata(result: dg.ExecuteInProcessResult) -> dict[str, dict[str, object]]:
+    return {
+        event.asset_key.path[-1]: {k: v.value for k, v in event.materialization.metadata.items()}
+        for event in result.get_asset_materialization_events()
+        if event.asset_key
+    }
+
+
+def fail_bank_file(location: Location, sftp: SftpPeer) -> dg.ExecuteInProcessResult:
+    wrong = files.bgmax().replace(b"7000000009", b"7000000008")
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(wrong)
+    return location.run("bankgiro", location.request("bankgiro"))
+
+
+def test_bank_file_is_run_once_with_its_partition_and_counts(
+    location: Location, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    api.invoices = files.invoices()
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
+    request = location.request("bankgiro")
+    result = location.run("bankgiro", request)
+    assert result.success
+    assert location.instance.get_dynamic_partitions("bankgiro_files") == [request.partition_key]
+    told = metadata(result)
+    assert told["accepted"]["accepted"] == 8
+    assert told["quarantined"] == {"rows": 10, "quarantined": 2, "broken C3": 2}
+    assert (told["matches"]["matched"], told["matches"]["unmatched"]) == (5, 3)
+    assert (told["matched_payments"]["sent"], told["unmatched_payments"]["sent"]) == (7, 3)
+    assert told["outcome"]["sum SEK"] == "8085.00"
+    assert isinstance(location.tick("bankgiro"), dg.SkipReason)
+    words = repr([e.dagster_event for e in location.instance.all_logs(result.run_id)])
+    for customer in ("Olles", "Kalles", "97012333", "524967", "5500004321"):
+        assert customer not in words, "no customer's data belongs into Dagster's event log"
+
+
+def test_materialising_assets_again_by_hand_posts_nothing(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    assert location.run("orders", request).success
+    calls = len(api.calls)
+    again = location.repository.get_job("orders_job").execute_in_process(
+        instance=location.instance,
+        partition_key=request.partition_key,
+        asset_selection=[dg.AssetKey(["orders", "posted_rows"]), dg.AssetKey(["orders", "outcome"])],
+    )
+    assert again.success
+    assert len(api.calls) == calls
+
+
+def test_duplicate_ends_after_its_first_asset(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    assert location.run("orders", location.request("orders")).success
+    (location.installation.inbox / "orders_copy.csv").write_bytes(files.orders_csv())
+    result = location.run("orders", location.request("orders"))
+    assert result.success
+    assert metadata(result) == {}
+    assert len(api.effects) == 5
+
+
+def test_refused_file_fails_its_run_with_the_reason_and_is_told_once(
+    location: Location, sftp: SftpPeer, api: ApiPeer, webhook: WebhookPeer
+) -> None:
+    result = fail_bank_file(location, sftp)
+    assert not result.success
+    (failure,) = [e for e in result.all_events if e.event_type_value == "STEP_FAILURE"]
+    reason = failure.step_failure_data.user_failure_data
+    assert reason is not None
+    assert reason.description is not None
+    assert "C6: the end record declares 00000008 payments" in reason.description
+    assert [e for e in result.all_events if e.event_type_value == "STEP_UP_FOR_RETRY"] == []
+    assert (sftp.root / "out/.failed" / files.BGMAX_NAME).exists()
+    context = dg.build_run_status_sensor_context(
+        sensor_name="alert_failed_runs",
+        dagster_instance=location.instance,
+        dagster_run=result.dagster_run,
+        dagster_event=next(e for e in result.all_events if e.event_type_value == "PIPELINE_FAILURE"),
+    ).for_run_failure()
+    for _ in range(2):
+        alert_failed_runs(context, parts=location.parts)
+    (told,) = webhook.received
+    assert told["text"].startswith("bankgiro_job failed: feed bankgiro, BGMAX_20261120_001.txt: C6")
+    assert told["facts"]["run"] == result.run_id
+
+
+def test_failed_ticks_of_other_sensors_are_told_once_and_again_when_they_go_on(
+    location: Location, webhook: WebhookPeer
+) -> None:
+    location.instance.add_instigator_state(
+        InstigatorState(
+            origin=_origin(location),
+            instigator_type=InstigatorType.SENSOR,
+            status=InstigatorStatus.RUNNING,
+            instigator_data=SensorInstigatorData(),
+        )
+    )
+    for failures in range(1, 6):
+        _failed_tick(location, failures)
+        for _ in range(2):
+            watch_sensors(dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors"), parts=location.parts)
+    assert [m["text"] for m in webhook.received] == [
+        "bankgiro_sensor failed: cannot connect at sftp://acme@bank",
+        "bankgiro_sensor failed 5 times in a row: cannot connect at sftp://acme@bank",
+    ]
+
+
+def test_alert_that_could_not_be_sent_is_sent_later(location: Location, webhook: WebhookPeer, sftp: SftpPeer) -> None:
+    webhook.status = 500
+    (location.installation.inbox / "orders_\x1b.csv").write_bytes(b"x")
+    location.tick("orders")
+    webhook.status = 200
+    received = len(webhook.received)
+    watch = dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors")
+    for _ in range(2):
+        watch_sensors(watch, parts=location.parts)
+    (told,) = webhook.received[received:]
+    assert "is not safe to use" in told["text"]
+
+
+def test_run_of_a_killed_process_is_ended_in_dagster(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    key = request.partition_key or ""
+    tags = {"feed": "orders", "dagster/partition": key}
+    run = create_run_for_test(
+        location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTED, tags=tags
+    )
+    parts = location.parts
+    lapsed = parts.clock() - timedelta(minutes=2)
+    parts.ledger.arrivals.claim("orders", key, owner=run.run_id, now=parts.clock(), lease=parts.lease)
+    assert end_dead_runs(location.instance, parts, "orders") == 0
+    parts.ledger.arrivals.claim("orders", key, owner=run.run_id, now=lapsed, lease=parts.lease)
+    location.installation.clock.advance(seconds=61)
+    (again,) = _requests(location.tick("orders"))
+    assert location.instance.get_run_by_id(run.run_id).status is dg.DagsterRunStatus.FAILURE  # type: ignore[union-attr]
+    assert again.run_key != request.run_key
+    assert location.run("orders", again).success
+    assert len(api.effects) == 5
+
+
+def test_run_that_is_on_its_way_is_not_asked_for_twice(location: Location) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    tags = {"feed": "orders", "dagster/partition": request.partition_key or ""}
+    run = create_run_for_test(location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTING, tags=tags)
+    location.installation.clock.advance(minutes=10)
+    assert isinstance(location.tick("orders"), dg.SkipReason)
+    location.instance.report_run_failed(run)
+    assert len(_requests(location.tick("orders"))) == 1
+
+
+def _requests(result: dg.SensorResult | dg.SkipReason) -> list[dg.RunRequest]:
+    assert isinstance(result, dg.SensorResult)
+    return list(result.run_requests or [])
+
+
+def _origin(location: Location) -> object:
+    from dagster._core.remote_origin import (
+        InProcessCodeLocationOrigin,
+        RemoteInstigatorOrigin,
+        RemoteRepositoryOrigin,
+    )
+    from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
+
+    place = InProcessCodeLocationOrigin(LoadableTargetOrigin(module_name="import_project.definitions"))
+    return RemoteInstigatorOrigin(RemoteRepositoryOrigin(place, "__repository__"), "bankgiro_sensor")
+
+
+def _failed_tick(location: Location, failures: int) -> None:
+    cause = SerializableErrorInfo("cannot connect at sftp://acme@bank\n", [], "SourceUnreachable")
+    (state,) = location.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
+    location.instance.create_tick(
+        TickData(
+            instigator_origin_id=state.instigator_origin_id,
+            selector_id=state.selector_id,
+            instigator_name="bankgiro_sensor",
+            instigator_type=InstigatorType.SENSOR,
+            status=TickStatus.FAILURE,
+            timestamp=location.parts.clock().timestamp(),
+            failure_count=failures,
+            consecutive_failure_count=failures,
+            error=SerializableErrorInfo("Error in sensor\n", [], "SensorExecutionError", cause=cause),
+        )
+    )
