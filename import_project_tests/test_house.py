@@ -17,7 +17,11 @@ def test_imports_only_point_down() -> None:
     program = Path(sys.executable).with_name("lint-imports")
     config = ROOT.parent / "pyproject.toml"
     done = subprocess.run(
-        [str(program), "--config", str(config), "--no-cache"], capture_output=True, text=True, check=False, cwd=ROOT.parent
+        [str(program), "--config", str(config), "--no-cache"],
+        capture_output=True,
+        text=True,
+        check=False,
+        cwd=ROOT.parent,
     )
     assert done.returncode == 0, done.stdout
 

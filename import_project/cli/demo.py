@@ -7,14 +7,14 @@ from pathlib import Path
 
 from rich.console import Console
 
-from import_project.cli.outcome_table import outcome_rows, outcome_table
+from import_project.cli.outcome_table import outcome_rows, outcome_table, table_console
 from import_project.demo.installation import Installation
 from import_project.demo.proof import DemoResult, run_demo
 
 
 def run(home: Path, timeout: float, *, as_json: bool) -> None:
     """Run the demo; exits with 1 when its result is not what the files contain."""
-    console = Console(stderr=as_json)
+    console = table_console(stderr=as_json)
     status = console.status("starting the servers and the Dagster daemon") if console.is_terminal else nullcontext()
     with status as spinner:
         result = run_demo(Installation(home), timeout, tell=spinner.update if spinner else console.print)
@@ -43,5 +43,7 @@ def develop(home: Path, port: int) -> None:
     with installation.running() as environ:
         for feed, inbox in installation.inboxes.items():
             console.print(f"inbox of {feed}: {inbox}", soft_wrap=True)
-        console.print(f"Dagster UI: http://127.0.0.1:{port}")
+        console.print(
+            f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it; log in {installation.home / 'daemon.log'})"
+        )
         installation.ui(environ, port)

@@ -4,9 +4,7 @@ import json
 import os
 import sys
 
-from rich.console import Console
-
-from import_project.cli.outcome_table import outcome_rows, outcome_table
+from import_project.cli.outcome_table import outcome_rows, outcome_table, table_console
 from import_project.config.settings import Settings
 from import_project.store.ledger import Ledger
 
@@ -20,4 +18,4 @@ def list_files(feed: str | None, *, as_json: bool) -> None:
         json.dump(rows, sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        Console().print(outcome_table(rows))
+        table_console().print(outcome_table(rows))

@@ -3,12 +3,19 @@
 from collections.abc import Iterable
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table
 
 from import_project.records.outcomes import Outcome
 
 COLUMNS = ("file", "feed", "rows", "accepted", "quarantined", "matched", "unmatched", "posted", "state", "seconds")
 _COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow"}
+
+
+def table_console(*, stderr: bool = False) -> Console:
+    """Return a console wide enough for the table where its width is nobody's terminal's."""
+    console = Console(stderr=stderr)
+    return console if console.is_terminal else Console(stderr=stderr, width=160)
 
 
 def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
@@ -26,7 +33,7 @@ def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "state": o.state,
             "seconds": round(o.seconds, 1),
         }
-        for o in outcomes
+        for o in sorted(outcomes, key=lambda o: (o.name, o.started_at))
     ]
 
 

@@ -85,9 +85,14 @@ class Installation:
             yield child
 
     def ui(self, environ: Mapping[str, str], port: int) -> None:
-        """Run the Dagster UI and daemon in the foreground until they are interrupted."""
+        """Run the Dagster UI and daemon until they are interrupted; the words of both go to the daemon's log."""
         place = ["-w", str(self.project / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
-        with _child([_beside_python("dagster"), "dev", *place], environ) as child:
+        command = [_beside_python("dagster-webserver"), *place]
+        with (
+            self.daemon(environ),
+            (self.home / "daemon.log").open("ab") as log,
+            _child(command, environ, stdout=log, stderr=log) as child,
+        ):
             try:
                 child.wait()
             except KeyboardInterrupt:

@@ -20,7 +20,11 @@ GOLDEN = Path(__file__).parent / "golden"
 def command(*arguments: str | Path, environ: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
     program = Path(sys.executable).with_name("import-project")
     return subprocess.run(
-        [str(program), *map(str, arguments)], capture_output=True, text=True, check=False, env=environ or dict(os.environ)
+        [str(program), *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=environ or dict(os.environ),
     )
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import dagster as dg
 import pytest
@@ -14,7 +15,7 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.test_utils import create_run_for_test
-from dagster._utils.error import SerializableErrorInfo
+from dagster_shared.error import SerializableErrorInfo
 
 from import_project.defs.alerts import alert_failed_runs, watch_sensors
 from import_project.defs.sensors import end_dead_runs
@@ -44,9 +45,7 @@ def fail_bank_file(location: Location, sftp: SftpPeer) -> dg.ExecuteInProcessRes
     return location.run("bankgiro", location.request("bankgiro"))
 
 
-def test_bank_file_is_run_once_with_its_partition_and_counts(
-    location: Location, sftp: SftpPeer, api: ApiPeer
-) -> None:
+def test_bank_file_is_run_once_with_its_partition_and_counts(location: Location, sftp: SftpPeer, api: ApiPeer) -> None:
     api.invoices = files.invoices()
     (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
     request = location.request("bankgiro")
@@ -128,7 +127,9 @@ def test_failed_ticks_of_other_sensors_are_told_once_and_again_when_they_go_on(
     for failures in range(1, 6):
         _failed_tick(location, failures)
         for _ in range(2):
-            watch_sensors(dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors"), parts=location.parts)
+            watch_sensors(
+                dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors"), parts=location.parts
+            )
     assert [m["text"] for m in webhook.received] == [
         "bankgiro_sensor failed: cannot connect at sftp://acme@bank",
         "bankgiro_sensor failed 5 times in a row: cannot connect at sftp://acme@bank",
@@ -153,9 +154,7 @@ def test_run_of_a_killed_process_is_ended_in_dagster(location: Location, api: Ap
     request = location.request("orders")
     key = request.partition_key or ""
     tags = {"feed": "orders", "dagster/partition": key}
-    run = create_run_for_test(
-        location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTED, tags=tags
-    )
+    run = create_run_for_test(location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTED, tags=tags)
     parts = location.parts
     lapsed = parts.clock() - timedelta(minutes=2)
     parts.ledger.arrivals.claim("orders", key, owner=run.run_id, now=parts.clock(), lease=parts.lease)
@@ -185,7 +184,7 @@ def _requests(result: dg.SensorResult | dg.SkipReason) -> list[dg.RunRequest]:
     return list(result.run_requests or [])
 
 
-def _origin(location: Location) -> object:
+def _origin(location: Location) -> Any:
     from dagster._core.remote_origin import (
         InProcessCodeLocationOrigin,
         RemoteInstigatorOrigin,

@@ -1,0 +1,94 @@
+"""The documents, held against the code: every command, setting, feed key, rule and make target is told, and no other."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from import_project.cli.main import cli
+from import_project.config import feed as models
+from import_project.config.settings import PREFIX, Settings
+from import_project.matching.rules import RULES
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+
+
+def text(name: str) -> str:
+    return (ROOT / name).read_text("utf-8")
+
+
+def test_every_command_is_told() -> None:
+    told = set(re.findall(r"`import-project (\w+)", text("docs/operations.md")))
+    assert told == set(cli.commands)
+    assert all(command.help for command in cli.commands.values())
+
+
+def test_every_setting_is_told() -> None:
+    told = set(re.findall(rf"`({PREFIX}\w+)`", text("docs/operations.md"))) - {PREFIX}
+    assert told == {PREFIX + name.upper() for name in Settings.model_fields}
+
+
+def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
+    parts = {
+        "files": models.Files,
+        "match": models.Match,
+        "post": models.Post,
+        "poll": models.Poll,
+        "format": models.Format,
+    }
+    for name, field in model.model_fields.items():
+        key = above + (field.alias or name)
+        if key == "source":
+            yield from keys(models.LocalFolder, "source.")
+            yield from keys(models.SftpServer, "source.")
+        elif key == "files.pattern":
+            yield from keys(models.Pattern, "files.pattern.")
+        elif key in parts and not above:
+            yield from keys(parts[key], f"{key}.")
+        else:
+            yield key
+
+
+@pytest.mark.parametrize("model", [models.Feed, models.Api, models.Schema, models.ColumnRules])
+def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
+    told = text("docs/feeds.md")
+    assert [key for key in keys(model) if f"`{key}`" not in told] == []
+
+
+def test_every_matching_rule_is_told() -> None:
+    assert [name for name in RULES if f"| `{name}` |" not in text("docs/feeds.md")] == []
+
+
+def test_every_rule_of_a_format_is_told() -> None:
+    told = text("docs/formats.md")
+    used: set[str] = set()
+    for path in (ROOT / "import_project").rglob("*.py"):
+        used |= set(re.findall(r'rule="(\w+)"', path.read_text("utf-8")))
+    assert used
+    assert sorted(rule for rule in used if f"`{rule}`" not in told) == []
+
+
+def test_every_make_target_has_a_help_line() -> None:
+    makefile = text("Makefile")
+    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    assert targets == set(re.findall(r"^([a-z-]+):.*## \w", makefile, re.MULTILINE))
+    assert {"install", "demo", "dev", "test", "test-peers", "lint", "fix", "bench"} <= targets
+
+
+def test_links_lead_somewhere() -> None:
+    for path in [*ROOT.glob("*.md"), *DOCS.glob("*.md")]:
+        for link in re.findall(r"\]\(([^)#:]+)\)", path.read_text("utf-8")):
+            assert (path.parent / link).exists(), f"{path.name}: {link}"
+
+
+def test_requirements_are_pinned_with_hashes_and_name_no_registry() -> None:
+    for path in (ROOT / "requirements").glob("*.txt"):
+        content = path.read_text("utf-8")
+        assert "://" not in content
+        assert not re.search(r"^(-|--)(i|f|e|index|extra|find)", content, re.MULTILINE)
+        for block in re.split(r"\n(?=\S)", content.strip()):
+            assert "==" in block, block
+            assert "--hash=sha256:" in block, block
