@@ -27,8 +27,8 @@ $(VENV)/dev.done: requirements/dev.txt $(VENV)/run.done
 
 install: $(VENV)/run.done ## Make the virtual environment .venv with the pinned dependencies
 
-demo: $(VENV)/run.done ## Run a whole installation until its files are imported, and prove the result
-	@$(BIN)/import-project demo --home $(HOME_DIR)
+demo: $(VENV)/run.done ## Run a whole installation until its files are imported, and prove it (ARGS=--json)
+	@$(BIN)/import-project demo --home $(HOME_DIR) $(ARGS)
 
 dev: $(VENV)/run.done ## Open the demo's state in the Dagster UI, sensors running
 	@$(BIN)/import-project dev --home $(HOME_DIR)

@@ -65,6 +65,7 @@ class SftpFaults:
     cut_after_bytes: int | None = None
     no_posix_rename: bool = False
     stall_reads: bool = False
+    stall_lists: bool = False
 
 
 class FaultySftp(asyncssh.SFTPServer):
@@ -77,9 +78,12 @@ class FaultySftp(asyncssh.SFTPServer):
         if operation in self._faults.deny:
             raise asyncssh.SFTPPermissionDenied(f"{operation} is not for you")
 
-    def scandir(self, path: bytes) -> Any:
+    async def scandir(self, path: bytes) -> Any:
         self._check("list")
-        return super().scandir(path)
+        while self._faults.stall_lists:  # noqa: ASYNC110 - as below
+            await asyncio.sleep(0.02)
+        async for entry in super().scandir(path):
+            yield entry
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         self._check("rename")
@@ -146,7 +150,7 @@ def sftp_peer(home: Path) -> Iterator[SftpPeer]:
         )
 
     async def stop(server: asyncssh.SSHAcceptor) -> None:
-        faults.stall_reads = False
+        faults.stall_reads = faults.stall_lists = False
         await asyncio.sleep(0.05)  # for stalled readers to close their files
         server.close()
         await server.wait_closed()

@@ -32,7 +32,7 @@ def test_every_setting_is_told() -> None:
 
 
 def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
-    parts = {
+    parts: dict[str, type[BaseModel]] = {
         "files": models.Files,
         "match": models.Match,
         "post": models.Post,

@@ -80,9 +80,8 @@ def _failed_ticks(instance: dg.DagsterInstance, state: InstigatorState, after: f
 
 
 def _tick_text(tick: InstigatorTick) -> str:
-    error = tick.error
-    while error is not None and error.cause is not None:
-        error = error.cause
-    reason = error.message.strip().splitlines()[0] if error is not None and error.message.strip() else "no reason given"
+    error = tick.error.cause or tick.error if tick.error is not None else None  # Dagster's wrapper, then ours
+    told = error.message.strip().splitlines() if error is not None else []
+    reason = told[0].removeprefix(f"import_project.errors.{error.cls_name}: ") if error and told else "no reason given"
     times = tick.consecutive_failure_count
     return f"{tick.instigator_name} failed{f' {times} times in a row' if times > 1 else ''}: {reason}"

@@ -16,7 +16,9 @@ from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import see
 from import_project.records.files import Arrival
 
-_SURELY_CLAIMED = timedelta(minutes=5)
+#: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next.
+_LONGEST_POLL = timedelta(seconds=50)
+_SURELY_CLAIMED = timedelta(minutes=1)
 
 
 def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
@@ -31,7 +33,8 @@ def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.Sen
     )
     def watch(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> dg.SensorResult | dg.SkipReason:
         end_dead_runs(context.instance, parts, loaded.name)
-        seen = asyncio.run(see(parts, loaded, still_queued=_still_queued(context.instance, job.name)))
+        queued = _still_queued(context.instance, job.name)
+        seen = asyncio.run(see(parts, loaded, still_queued=queued, within=_LONGEST_POLL))
         for problem in seen.problems:
             context.log.error(problem)
             alert(parts, f"problem:{loaded.name}:{problem}"[:255], f"{loaded.name}: {problem}", {"feed": loaded.name})
@@ -69,8 +72,9 @@ def _still_queued(instance: dg.DagsterInstance, job: str) -> Callable[[Arrival],
 def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
     """End the runs of killed processes in Dagster, where they stand as started for ever and hold a place in the queue.
 
-    A run that lives holds its file but for moments, so one that started minutes ago, and whose file no run holds, is
-    dead; and so is one whose own claim has lapsed. Returns how many were ended.
+    A run that lives holds its file, but while it waits to try a step again. So one that started a while ago, and whose
+    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. Returns how many were
+    ended.
     """
     now, ended = parts.clock(), 0
     started = dg.RunsFilter(tags={"feed": feed}, statuses=[dg.DagsterRunStatus.STARTED])
@@ -80,7 +84,7 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
             arrival = parts.ledger.arrivals.of(feed, run.tags.get("dagster/partition", ""))
         except FileVanished:
             continue
-        if arrival.held(now):
+        if arrival.held(now) or (arrival.retry_at is not None and arrival.retry_at > now):
             continue
         lapsed = run.run_id == arrival.owner and arrival.lease_until is not None
         if lapsed or now.timestamp() - (record.start_time or now.timestamp()) > _SURELY_CLAIMED.total_seconds():

@@ -1,12 +1,13 @@
 """Step 1: list a feed's inbox, compare it with the ledger, and say which files want a run. Nothing is downloaded."""
 
+import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
 from import_project.config.load import LoadedFeed
 from import_project.config.patterns import matcher
-from import_project.errors import SourceError
+from import_project.errors import SourceError, SourceUnreachable
 from import_project.pipeline.aside import move_aside
 from import_project.pipeline.compare import compare
 from import_project.pipeline.parts import Parts
@@ -33,8 +34,14 @@ class Seen:
     problems: tuple[str, ...]
 
 
-async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arrival], bool] = lambda _: False) -> Seen:
-    """Poll one feed once.
+async def see(
+    parts: Parts,
+    loaded: LoadedFeed,
+    *,
+    still_queued: Callable[[Arrival], bool] = lambda _: False,
+    within: timedelta | None = None,
+) -> Seen:
+    """Poll one feed once; a source that takes longer than `within` is unreachable.
 
     `still_queued` tells whether a run asked for earlier is still going to start, so that it is not asked for twice.
     A listing that fails raises a SourceError; it never counts as an empty inbox. Only while files that have landed wait
@@ -43,7 +50,7 @@ async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arriv
     ledger, name = parts.ledger, loaded.name
     before = ledger.arrivals.unended(name)
     try:
-        waiting, problems = await _look(parts, loaded, before)
+        waiting, problems = await _look_within(parts, loaded, before, within)
     except SourceError as error:
         requests = _requests(parts, name, lambda a: a.sha256 is None or still_queued(a))
         if not requests:
@@ -51,6 +58,18 @@ async def see(parts: Parts, loaded: LoadedFeed, *, still_queued: Callable[[Arriv
         return Seen(requests=requests, waiting=0, problems=(str(error.at(feed=name)),))
     requests = _requests(parts, name, lambda a: a.requests > 0 and still_queued(a))
     return Seen(requests=requests, waiting=waiting, problems=tuple(problems))
+
+
+async def _look_within(
+    parts: Parts, loaded: LoadedFeed, before: list[Arrival], within: timedelta | None
+) -> tuple[int, list[str]]:
+    try:
+        async with asyncio.timeout(within.total_seconds() if within else None):
+            return await _look(parts, loaded, before)
+    except TimeoutError:
+        raise SourceUnreachable(
+            f"the inbox was not listed within {within}", do="ask the partner, or raise its limits"
+        ) from None
 
 
 async def _look(parts: Parts, loaded: LoadedFeed, before: list[Arrival]) -> tuple[int, list[str]]:

@@ -114,16 +114,25 @@ class SftpSource:
 
     async def list(self, wanted: Callable[[str], bool]) -> Listing:
         """List. An error is an error, never an empty inbox."""
-        files, unsafe = [], []
         async with self._step("list", self._root):
-            async for entry in self._sftp.scandir(self._root):
-                name = str(entry.filename)
-                if name in {".", ".."} or not wanted(name):
-                    continue
-                if not safe(name):
-                    unsafe.append(printable(name))
-                elif entry.attrs.permissions is None or stat.S_ISREG(entry.attrs.permissions):
-                    files.append(_listed(name, entry.attrs))
+            scan = asyncio.ensure_future(self._scan(wanted))
+            try:
+                return await asyncio.shield(scan)
+            except asyncio.CancelledError:
+                self._connection.abort()  # else the closing of the folder waits for a server that does not answer
+                await asyncio.gather(scan, return_exceptions=True)
+                raise
+
+    async def _scan(self, wanted: Callable[[str], bool]) -> Listing:
+        files, unsafe = [], []
+        async for entry in self._sftp.scandir(self._root):
+            name = str(entry.filename)
+            if name in {".", ".."} or not wanted(name):
+                continue
+            if not safe(name):
+                unsafe.append(printable(name))
+            elif entry.attrs.permissions is None or stat.S_ISREG(entry.attrs.permissions):
+                files.append(_listed(name, entry.attrs))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
     async def claim(self, name: str, held_as: str) -> bool:

@@ -197,7 +197,13 @@ def _origin(location: Location) -> Any:
 
 
 def _failed_tick(location: Location, failures: int) -> None:
-    cause = SerializableErrorInfo("cannot connect at sftp://acme@bank\n", [], "SourceUnreachable")
+    deepest = SerializableErrorInfo("OSError: [Errno 111] Connect call failed\n", [], "OSError")
+    cause = SerializableErrorInfo(
+        "import_project.errors.SourceUnreachable: cannot connect at sftp://acme@bank\n",
+        [],
+        "SourceUnreachable",
+        cause=deepest,
+    )
     (state,) = location.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR)
     location.instance.create_tick(
         TickData(

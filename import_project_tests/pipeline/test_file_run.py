@@ -22,10 +22,12 @@ from import_project.errors import (
     FileVanished,
     NotBookable,
     SourceDenied,
+    SourceUnreachable,
     Unreadable,
 )
 from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.see import see
 from import_project.pipeline.steps import run_file, steps_of
 from import_project.records.files import Landed
 from import_project.records.outcomes import Outcome
@@ -526,3 +528,15 @@ def test_strangers_words_are_not_stored(installation: Installation) -> None:
     with pytest.raises(RuntimeError):
         run_step(parts, installation.feed("orders"), request.partition, owner="run-1", step=defect)
     assert parts.ledger.arrivals.of("orders", request.partition).error == "RuntimeError"
+
+
+def test_poll_ends_in_time_whatever_the_server_does(installation: Installation, sftp: SftpPeer) -> None:
+    drop_bgmax(sftp)
+    sftp.faults.stall_lists = True
+    parts = installation.parts()
+    started = time.monotonic()
+    with pytest.raises(SourceUnreachable, match="not listed within"):
+        asyncio.run(see(parts, installation.feed("bankgiro"), within=timedelta(seconds=0.5)))
+    assert time.monotonic() - started < 20
+    sftp.faults.stall_lists = False
+    installation.poll_until_ready(parts, "bankgiro")
