@@ -6,8 +6,8 @@ import polars as pl
 
 from import_project.errors import ApiUnavailable, NotConserved
 from import_project.pipeline.aside import try_move_aside
+from import_project.pipeline.freeze import REPEATED
 from import_project.pipeline.hold import Facts, Held
-from import_project.pipeline.reconcile import REPEATED
 from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Counts
 from import_project.records.postings import PostingKind

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 
 import polars as pl
 
+from import_project.pipeline.freeze import as_json, freeze
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
-from import_project.pipeline.reconcile import as_json, freeze
 from import_project.posting import outbox
 from import_project.records.postings import Draft, PostingKind
 

@@ -4,10 +4,8 @@ A payment is decided once. Run again, or sent again in another file, it keeps it
 """
 
 import contextlib
-import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import date
 from decimal import Decimal, InvalidOperation
 from typing import Any
 from urllib.parse import quote
@@ -17,6 +15,7 @@ import polars as pl
 from import_project.errors import ApiAnswerUnusable, ConfigError, DecidedMeanwhile
 from import_project.frames import MONEY
 from import_project.matching.match import match
+from import_project.pipeline.freeze import as_json, freeze
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
 from import_project.records.payments import Invoice, Match, Payment, Reference
@@ -31,7 +30,6 @@ INVOICES: dict[str, pl.DataType] = {
     "fetched_at": pl.Datetime("us", "UTC"),
 }
 _MOST_CONTENTIONS = 10
-REPEATED = "repeated"
 
 
 async def fetch_invoices(held: Held) -> Facts:
@@ -72,6 +70,8 @@ async def reconcile(held: Held) -> Facts:
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
     payments = list(_payments(accepted))
+    about = accepted.select("row_number", "remittance", "payer_name", "payer_account", "bank_reference")
+    details = {row.pop("row_number"): row for row in about.iter_rows(named=True)}
     since = stored["fetched_at"][0] if stored.height else held.parts.clock()
     for _ in range(_MOST_CONTENTIONS):
         before = held.parts.ledger.postings.decided(held.feed, [p.payment_id for p in payments])
@@ -79,7 +79,7 @@ async def reconcile(held: Held) -> Facts:
         matches = match(
             (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
         )
-        drafts = [d for m in matches for d in _drafts(held, m, accepted)]
+        drafts = [d for m in matches for d in _drafts(held, m, details)]
         with contextlib.suppress(DecidedMeanwhile):
             return freeze(held, accepted, drafts, taken=taken)
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
@@ -91,25 +91,6 @@ def _still_open(stored: pl.DataFrame, taken: Taken) -> list[Invoice]:
     invoices = [Invoice(**row) for row in rows]
     nothing = Decimal(0)
     return [replace(i, open_amount=i.open_amount - taken.of.get(i.invoice_id, nothing)) for i in invoices]
-
-
-def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> Facts:
-    """Freeze drafts, then write the table `decisions`: what the ledger holds now about every accepted row."""
-    parts = held.parts
-    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.api.api, drafts, parts.clock(), taken=taken)
-    subjects = [subject(i) for i in accepted["identity"]]
-    decided = parts.ledger.postings.decided(held.feed, subjects)
-    kinds = [decided[s].kind.value if decided[s].sha256 == held.sha256 else REPEATED for s in subjects]
-    money = "amount" in accepted.columns and "currency" in accepted.columns and held.loaded.schema is None
-    frame = accepted.select(
-        "row_number",
-        subject=pl.Series(subjects, dtype=pl.String),
-        kind=pl.Series(kinds, dtype=pl.String),
-        currency="currency" if money else pl.lit(None, pl.String),
-        amount="amount" if money else pl.lit(None, MONEY),
-    )
-    parts.tables.write(held.feed, "decisions", held.sha256, frame)
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
 
 
 def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
@@ -125,7 +106,7 @@ def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
         )
 
 
-def _drafts(held: Held, decision: Match, accepted: pl.DataFrame) -> Iterator[Draft]:
+def _drafts(held: Held, decision: Match, details: Mapping[int, dict[str, Any]]) -> Iterator[Draft]:
     """One posting for each invoice a payment settles, or one that says why it settles none."""
     post, payment = held.loaded.feed.post, decision.payment
     common = {
@@ -139,8 +120,7 @@ def _drafts(held: Held, decision: Match, accepted: pl.DataFrame) -> Iterator[Dra
     rule = {"rule": decision.rule, "rule_version": decision.rule_version}
     evidence = as_json({**rule, "reason": decision.reason, "evidence": decision.evidence})
     if decision.reason is not None:
-        details = accepted.row(by_predicate=pl.col("row_number") == payment.row_number, named=True)
-        payer = {k: details[k] for k in ("remittance", "payer_name", "payer_account", "bank_reference")}
+        payer = details[payment.row_number]
         body = as_json({**common, **payer, "reason": decision.reason, "explanation": decision.evidence})
         yield Draft(
             subject=payment.payment_id,
@@ -165,14 +145,3 @@ def _drafts(held: Held, decision: Match, accepted: pl.DataFrame) -> Iterator[Dra
             body=as_json({**common, **settled, **rule}),
             evidence=evidence,
         )
-
-
-def as_json(body: dict[str, Any]) -> str:
-    """Write a body: amounts and dates as strings, keys in order, so that equal bodies are equal texts."""
-
-    def text(value: Any) -> str:
-        if isinstance(value, Decimal | date):
-            return str(value)
-        raise TypeError(f"no JSON for {type(value).__name__}")
-
-    return json.dumps(body, default=text, ensure_ascii=False, sort_keys=True, separators=(",", ":"))

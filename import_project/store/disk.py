@@ -1,12 +1,15 @@
 """Writing a file so that it is whole or absent, whatever happens. Shared by landing and tables."""
 
 import os
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
 from import_project.errors import StoreFull
+
+_LEFT_BEHIND_SECONDS = 86_400
 
 
 @contextmanager
@@ -23,13 +26,25 @@ def disk_errors(doing: str) -> Iterator[None]:
 
 @contextmanager
 def part_file(folder: Path) -> Iterator[Path]:
-    """Give a temporary path in `folder`, gone at the end unless `settle` moved it. After a kill it stays, unread."""
+    """Give a temporary path in `folder`, gone at the end unless `settle` moved it.
+
+    After a kill it stays, unread, until a later call finds it a day old.
+    """
     folder.mkdir(parents=True, exist_ok=True)
+    _sweep(folder)
     part = folder / f".{uuid4().hex}.part"
     try:
         yield part
     finally:
         part.unlink(missing_ok=True)
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what killed processes left behind; two that sweep at once do not disturb each other."""
+    for part in folder.glob(".*.part"):
+        with suppress(FileNotFoundError):
+            if time.time() - part.stat().st_mtime > _LEFT_BEHIND_SECONDS:
+                part.unlink()
 
 
 def settle(part: Path, target: Path) -> None:

@@ -86,3 +86,13 @@ def test_tables_are_replaced_whole(tmp_path: Path) -> None:
     tables.path("feed", "accepted", "abc").write_bytes(b"no parquet")
     with pytest.raises(StoreDamaged, match="cannot be read"):
         tables.read("feed", "accepted", "abc")
+
+
+def test_what_a_kill_left_behind_is_swept_after_a_day(tmp_path: Path) -> None:
+    landing = Landing(tmp_path)
+    old, young = tmp_path / ".old.part", tmp_path / ".young.part"
+    for part in (old, young):
+        part.write_bytes(b"half")
+    os.utime(old, (1_700_000_000, 1_700_000_000))
+    asyncio.run(landing.receive(chunks(b"abc"), expected_size=3))
+    assert (old.exists(), young.exists()) == (False, True)
