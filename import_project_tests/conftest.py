@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from import_project_tests.http_servers import ApiPeer, api_peer
 from import_project_tests.installation import Installation
-from import_project_tests.servers import ApiPeer, SftpPeer, api_peer, postgres, sftp_peer
+from import_project_tests.servers import SftpPeer, postgres, sftp_peer
 
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")

@@ -14,7 +14,8 @@ from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import Request, see
 from import_project.pipeline.steps import run_file
 from import_project.pipeline.wiring import build_parts
-from import_project_tests.servers import ApiPeer, SftpPeer
+from import_project_tests.http_servers import ApiPeer
+from import_project_tests.servers import SftpPeer
 
 FEEDS = Path(__file__).parent.parent / "feeds"
 

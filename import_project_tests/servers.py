@@ -1,27 +1,15 @@
-"""Real peers for the tests: an SFTP server and a receiving API in threads of this process, a webhook, PostgreSQL.
-
-Faults are switched on per test; the API records effects, not calls, so that it can say what took effect and how often.
-"""
+"""Real peers for the tests: an SFTP server in a thread of this process, and PostgreSQL. Faults are switched on per test."""
 
 import asyncio
-import json
 import os
-import socket
 import threading
-from collections import Counter
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Self
 
 import asyncssh
-import uvicorn
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from import_project.demo.sftp_server import make_keys, write_known_hosts
 
@@ -162,134 +150,6 @@ def sftp_peer(home: Path) -> Iterator[SftpPeer]:
             yield SftpPeer(home=home, port=server.get_port(), known_hosts=known, faults=faults)
         finally:
             thread.call(stop(server))
-
-
-@dataclass
-class ApiPeer:
-    """What the receiving API holds and how it misbehaves.
-
-    `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, refuse_us (401),
-    reject (400), redirect (302), nowhere (404). `reject_if` and `fail_if` do so for single bodies.
-    """
-
-    url: str = ""
-    token: str = "test-token"
-    invoices: list[dict[str, Any]] = field(default_factory=list)
-    mode: str = "ok"
-    reject_if: Callable[[dict[str, Any]], bool] = lambda _body: False
-    fail_if: Callable[[dict[str, Any]], bool] = lambda _body: False
-    effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
-    calls: list[tuple[str, str, str]] = field(default_factory=list)
-    most_at_once: int = 0
-    under_way: int = 0
-
-    def times(self) -> Counter[str]:
-        """How often each key took effect."""
-        return Counter(key for key, _, _ in self.effects)
-
-    def paths(self) -> Counter[str]:
-        return Counter(path for _, path, _ in self.effects)
-
-
-class _Dropped(Response):
-    """Promises a body and never sends it: the connection breaks after the effect."""
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"100")]})
-
-
-def _api(peer: ApiPeer) -> Starlette:
-    async def invoices(request: Request) -> Response:
-        if request.headers.get("authorization") != f"Bearer {peer.token}" or peer.mode == "refuse_us":
-            return JSONResponse({"error": "who are you"}, status_code=401)
-        if peer.mode == "fail":
-            return JSONResponse({"error": "down"}, status_code=503)
-        start = int(request.query_params.get("from", "0"))
-        more = f"/invoices?from={start + 2}" if start + 2 < len(peer.invoices) else None
-        return JSONResponse({"items": peer.invoices[start : start + 2], "next": more})
-
-    async def take(request: Request) -> Response:
-        peer.under_way += 1
-        peer.most_at_once = max(peer.most_at_once, peer.under_way)
-        try:
-            return await answer(request)
-        finally:
-            peer.under_way -= 1
-
-    async def answer(request: Request) -> Response:
-        key, path = request.headers.get("idempotency-key", ""), request.url.path
-        raw = (await request.body()).decode()
-        peer.calls.append((key, path, raw))
-        await asyncio.sleep(0.002)
-        body = json.loads(raw)
-        if peer.mode == "refuse_us":
-            return JSONResponse({"error": "who are you"}, status_code=401)
-        if peer.mode == "fail" or peer.fail_if(body):
-            return JSONResponse({"error": "down"}, status_code=500)
-        if peer.mode == "redirect":
-            return Response(status_code=302, headers={"location": "/login"})
-        if peer.mode == "nowhere":
-            return JSONResponse({"error": "no such path"}, status_code=404)
-        if peer.mode == "reject" or peer.reject_if(body):
-            return JSONResponse({"error": "not like this"}, status_code=400)
-        if key not in peer.times():
-            peer.effects.append((key, path, body))
-        if peer.mode == "apply_then_fail":
-            return JSONResponse({"error": "oops"}, status_code=500)
-        if peer.mode == "apply_then_drop":
-            return _Dropped()
-        return JSONResponse({"receipt": key[:8]}, status_code=201)
-
-    return Starlette(
-        routes=[Route("/invoices", invoices), Route("/{path:path}", take, methods=["POST"])],
-    )
-
-
-@contextmanager
-def http_server(application: Any) -> Iterator[str]:
-    """Serve an ASGI application over real HTTP on a free port; gives its address."""
-    listener = socket.socket()
-    listener.bind(("127.0.0.1", 0))
-    config = uvicorn.Config(application, log_level="critical", lifespan="off", ws="none")
-    server = uvicorn.Server(config)
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(timeout=10)
-        listener.close()
-
-
-@contextmanager
-def api_peer() -> Iterator[ApiPeer]:
-    """A receiving API on a free port."""
-    peer = ApiPeer()
-    with http_server(_api(peer)) as url:
-        peer.url = url
-        yield peer
-
-
-@dataclass
-class WebhookPeer:
-    url: str = ""
-    status: int = 200
-    received: list[dict[str, Any]] = field(default_factory=list)
-
-
-@contextmanager
-def webhook_peer() -> Iterator[WebhookPeer]:
-    """A webhook that keeps what it gets."""
-    peer = WebhookPeer()
-
-    async def take(request: Request) -> Response:
-        peer.received.append(await request.json())
-        return JSONResponse({}, status_code=peer.status)
-
-    with http_server(Starlette(routes=[Route("/hook", take, methods=["POST"])])) as url:
-        peer.url = f"{url}/hook"
-        yield peer
 
 
 @contextmanager

@@ -11,8 +11,8 @@ import pytest
 
 from import_project.demo import files
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money
+from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, environment
-from import_project_tests.servers import ApiPeer
 
 GOLDEN = Path(__file__).parent / "golden"
 

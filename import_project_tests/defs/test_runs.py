@@ -21,7 +21,8 @@ from import_project.defs.alerts import alert_failed_runs, watch_sensors
 from import_project.defs.sensors import end_dead_runs
 from import_project.demo import files
 from import_project_tests.defs.conftest import Location
-from import_project_tests.servers import ApiPeer, SftpPeer, WebhookPeer, webhook_peer
+from import_project_tests.http_servers import ApiPeer, WebhookPeer, webhook_peer
+from import_project_tests.servers import SftpPeer
 
 
 @pytest.fixture

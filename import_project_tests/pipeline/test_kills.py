@@ -12,9 +12,10 @@ from pathlib import Path
 import pytest
 
 from import_project.demo import files
+from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, environment
 from import_project_tests.pipeline import kill_child
-from import_project_tests.servers import ApiPeer, SftpPeer
+from import_project_tests.servers import SftpPeer
 
 
 def _child(environ: dict[str, str], feed: str, calls: int) -> None:

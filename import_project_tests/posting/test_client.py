@@ -10,7 +10,7 @@ import pytest
 
 from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable, PostingError
 from import_project.posting.client import ImportApiClient
-from import_project_tests.servers import ApiPeer
+from import_project_tests.http_servers import ApiPeer
 
 
 def answering(handle: Callable[[httpx.Request], httpx.Response]) -> ImportApiClient:

@@ -12,7 +12,7 @@ from import_project.posting.client import ImportApiClient
 from import_project.posting.outbox import Sent, send
 from import_project.records.files import Claim
 from import_project.records.postings import Answer, Posting, PostingKind, PostingState
-from import_project_tests.servers import ApiPeer
+from import_project_tests.http_servers import ApiPeer
 
 CLAIM = Claim(arrival_id=1, feed="f", partition="p", owner="r", token=1)
 UNSENT = {PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN}
