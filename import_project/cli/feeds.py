@@ -1,4 +1,4 @@
-"""`import-project feeds`: what is wrong with which feed file."""
+"""`import-project feeds check`: what is wrong with which feed file."""
 
 import os
 from pathlib import Path

@@ -40,15 +40,26 @@ def inspect(file: Path, *, name: str | None, as_json: bool) -> None:
     inspect_file(file, name, as_json=as_json)
 
 
-@cli.command()
+@cli.group()
+def feeds() -> None:
+    """Work with feed files."""
+
+
+@feeds.command()
 @click.option(
-    "--feeds", type=click.Path(path_type=Path), default=Path("feeds"), show_default=True, envvar="IMPORT_PROJECT_FEEDS"
+    "--feeds",
+    "folder",
+    type=click.Path(path_type=Path),
+    default=Path("feeds"),
+    show_default=True,
+    envvar="IMPORT_PROJECT_FEEDS",
+    help="Folder of the feed files.",
 )
-def feeds(feeds: Path) -> None:
+def check(*, folder: Path) -> None:
     """Read all feed files and say what is wrong with each; nothing is connected to."""
     from import_project.cli.feeds import check_feeds
 
-    check_feeds(feeds)
+    check_feeds(folder)
 
 
 @cli.command()

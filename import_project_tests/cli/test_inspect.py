@@ -112,12 +112,12 @@ def test_help_loads_nothing_heavy() -> None:
 
 def test_feeds_are_checked(tmp_path: Path, installation: Installation) -> None:
     environ = environment(installation)
-    good = command("feeds", environ=environ)
+    good = command("feeds", "check", environ=environ)
     assert good.returncode == 0
     assert "bankgiro" in good.stdout
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad/x.yaml").write_text("feed: x\nhots: 1\n", "utf-8")
-    bad = command("feeds", "--feeds", tmp_path / "bad", environ=environ)
+    bad = command("feeds", "check", "--feeds", tmp_path / "bad", environ=environ)
     assert bad.returncode == 1
     assert "x.yaml" in one_line(bad.stderr)
 
