@@ -17,6 +17,7 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(VENV)/run.done: requirements/run.txt pyproject.toml | $(BIN)/python
+	@echo "installing the dependencies: a minute or two"
 	$(PIP) --require-hashes -r requirements/run.txt
 	$(PIP) --no-deps --no-build-isolation -e .
 	@touch $@
@@ -30,8 +31,8 @@ install: $(VENV)/run.done ## Make the virtual environment .venv with the pinned 
 demo: $(VENV)/run.done ## Run a whole installation until its files are imported, and prove it (ARGS=--json)
 	@$(BIN)/import-project demo --home $(HOME_DIR) $(ARGS)
 
-dev: $(VENV)/run.done ## Open the demo's state in the Dagster UI, sensors running
-	@$(BIN)/import-project dev --home $(HOME_DIR)
+dev: $(VENV)/run.done ## Open the demo's state in the Dagster UI, sensors running (ARGS="--port 3001")
+	@$(BIN)/import-project dev --home $(HOME_DIR) $(ARGS)
 
 test: $(VENV)/dev.done ## Run the tests that need nothing but Python
 	$(BIN)/pytest

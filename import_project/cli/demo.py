@@ -39,11 +39,13 @@ def _report(result: DemoResult, console: Console, *, as_json: bool) -> None:
 def develop(home: Path, port: int) -> None:
     """Run servers, daemon and UI until Ctrl-C."""
     installation = Installation(home)
+    installation.check_port(port)
     console = Console()
     with installation.running() as environ:
         for feed, inbox in installation.inboxes.items():
             console.print(f"inbox of {feed}: {inbox}", soft_wrap=True)
         console.print(
-            f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it; log in {installation.home / 'daemon.log'})"
+            f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it; log in {installation.home / 'daemon.log'})",
+            soft_wrap=True,
         )
         installation.ui(environ, port)

@@ -11,7 +11,7 @@ from import_project.errors import ConfigError
 
 
 def check_feeds(folder: Path) -> None:
-    """Print the feeds that are right. Raises ConfigError for the first that is not, after a line for each other."""
+    """Print the feeds that are right. Raises ConfigError for the last that is not, after a line for each other."""
     good, broken = load_feeds(folder, os.environ)
     table = Table("feed", "kind", "source", "files", "format", "api")
     for loaded in good:
@@ -20,7 +20,10 @@ def check_feeds(folder: Path) -> None:
         table.add_row(feed.feed, feed.kind, feed.source.kind, pattern, feed.format.kind, feed.post.api)
     if good:
         Console().print(table)
-    for one in broken[1:]:
-        Console(stderr=True).print(f"error: {one.error.line}", markup=False, highlight=False, soft_wrap=True)
-    if broken:
-        raise ConfigError(broken[0].error.what)
+    told = list(dict.fromkeys(one.error.what for one in broken))  # an API's mistake breaks several feeds
+    for line in told[:-1]:
+        Console(stderr=True).print(f"error: {line}", markup=False, highlight=False, soft_wrap=True)
+    if told:
+        raise ConfigError(told[-1])
+    if not good:
+        raise ConfigError(f"no feed in {folder}", do="a feed is a file named *.yaml")

@@ -9,8 +9,10 @@ from typing import Any
 import polars as pl
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
-from import_project.errors import FileRefused, NotBookable
+from import_project.cli.outcome_table import table_console
+from import_project.errors import FileRefused, NotBookable, one_line
 from import_project.formats.registry import detect, format_named
 from import_project.frames import PAYMENTS, Reading
 from import_project.records.statements import Statement
@@ -27,7 +29,7 @@ def inspect_file(file: Path, name: str | None, *, as_json: bool) -> None:
         json.dump(summary(reading), sys.stdout, ensure_ascii=False, indent=2)
         print()
     else:
-        show(reading, Console())
+        show(reading, table_console())
     if not reading.bookable:
         errors = reading.issues.filter(pl.col("severity") == "error")
         more = f" (and {errors.height - 1} more)" if errors.height > 1 else ""
@@ -107,20 +109,20 @@ def show(reading: Reading, console: Console) -> None:
                 s["net"],
                 s["declared"],
             ]
-            style = "green" if s["balance"] == "ok" else "red"
-            table.add_row(*("-" if c is None else str(c) for c in cells), f"[{style}]{s['balance']}[/{style}]")
+            balance = Text(s["balance"], style="green" if s["balance"] == "ok" else "red")
+            table.add_row(*(Text("-" if c is None else str(c)) for c in cells), balance)
         console.print(table)
     if told["totals"]:
         table = Table("currency", "count", "credit", "debit")
         for currency, sums in told["totals"].items():
-            table.add_row(currency, *(str(sums[k]) for k in ("count", "credit", "debit")))
+            table.add_row(Text(currency), *(Text(str(sums[k])) for k in ("count", "credit", "debit")))
         console.print(table)
     if not is_payments(reading):
         console.print("columns: " + ", ".join(told["columns"]), markup=False)
     if told["issues"]:
         table = Table("severity", "row", "rule", "message")
         for issue in told["issues"]:
-            style = "red" if issue["severity"] == "error" else "yellow"
+            severity = Text(issue["severity"], style="red" if issue["severity"] == "error" else "yellow")
             number = str(issue.get("row_number", "-"))
-            table.add_row(f"[{style}]{issue['severity']}[/{style}]", number, issue["rule"], issue["message"])
+            table.add_row(severity, number, issue["rule"], Text(one_line(issue["message"])))
         console.print(table)

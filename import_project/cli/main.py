@@ -1,11 +1,12 @@
 """The command `import-project`. Each command's work is imported when it runs: `--help` must stay fast."""
 
+import signal
 import sys
 from pathlib import Path
 
 import click
 
-from import_project.errors import ImportProjectError
+from import_project.errors import ImportProjectError, one_line
 
 _HOME = click.option(
     "--home",
@@ -85,7 +86,7 @@ def demo(home: Path, *, timeout: float, as_json: bool) -> None:
 
 @cli.command()
 @_HOME
-@click.option("--port", type=int, default=3000, show_default=True, help="Port of the Dagster UI.")
+@click.option("--port", type=click.IntRange(1, 65535), default=3000, show_default=True, help="Port of the Dagster UI.")
 def dev(home: Path, *, port: int) -> None:
     """Open the demo's state in the Dagster UI, with sensors running, until Ctrl-C."""
     from import_project.cli.demo import develop
@@ -93,14 +94,28 @@ def dev(home: Path, *, port: int) -> None:
     develop(home, port)
 
 
+def _interrupt(_number: int, _frame: object) -> None:
+    raise KeyboardInterrupt
+
+
 def main() -> None:
-    """Run the command line; an error of ours is one line on stderr and exit code 1."""
+    """Run the command line; an error is one line on stderr and exit code 1.
+
+    SIGTERM and a closed terminal end a command as Ctrl-C does, so that nothing it started stays behind.
+    """
+    for ending in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(ending, _interrupt)
     try:
         cli(standalone_mode=False)
     except ImportProjectError as error:
         if "--debug" in sys.argv:
             raise
         click.echo(f"error: {error.line}", err=True)
+        sys.exit(1)
+    except OSError as error:
+        if "--debug" in sys.argv:
+            raise
+        click.echo(f"error: {one_line(str(error))}", err=True)
         sys.exit(1)
     except click.exceptions.Exit as ended:
         sys.exit(ended.exit_code)

@@ -1,14 +1,17 @@
 """The one table of outcomes that `files` and `demo` print."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from import_project.records.outcomes import Outcome
 
 COLUMNS = ("file", "feed", "rows", "accepted", "quarantined", "matched", "unmatched", "posted", "state", "seconds")
+#: Told in JSON always, in the table where there is something to tell.
+MORE = ("repeated", "rejected", "error")
 _COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow"}
 
 
@@ -32,16 +35,20 @@ def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "posted": o.counts.posted,
             "state": o.state,
             "seconds": round(o.seconds, 1),
+            "repeated": o.counts.repeated,
+            "rejected": o.counts.rejected,
+            "error": o.error,
         }
         for o in sorted(outcomes, key=lambda o: (o.name, o.started_at))
     ]
 
 
-def outcome_table(rows: Iterable[dict[str, Any]]) -> Table:
+def outcome_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return the rows as a table for the terminal."""
-    table = Table(*COLUMNS)
+    columns = [*COLUMNS, *(name for name in MORE if any(row[name] for row in rows))]
+    table = Table(*columns)
     for row in rows:
-        colour = _COLOURS.get(row["state"], "white")
-        cells = {**row, "state": f"[{colour}]{row['state']}[/{colour}]"}
-        table.add_row(*("-" if cells[c] is None else str(cells[c]) for c in COLUMNS))
+        cells = [Text("-" if row[c] is None else str(row[c])) for c in columns]
+        cells[columns.index("state")].stylize(_COLOURS.get(row["state"], ""))
+        table.add_row(*cells)
     return table

@@ -1,7 +1,6 @@
 """What a feed is, as a model: where files come from, what they look like, what is done with them.
 YAML is read in `load`."""
 
-import codecs
 import re
 from decimal import Decimal
 from typing import Annotated, Any, Literal, Self
@@ -95,8 +94,8 @@ class Format(Strict):
             raise ValueError("delimiter and quote cannot be the same")
         if self.encoding is not None:
             try:
-                codecs.lookup(self.encoding)
-            except (LookupError, ValueError):
+                "".encode(self.encoding)
+            except (LookupError, ValueError, UnicodeError):
                 raise ValueError(f"{self.encoding!r} is no encoding that Python knows") from None
         return self
 
@@ -171,6 +170,17 @@ class Post(Strict):
     rows: UrlPath | None = None
     matched: UrlPath | None = None
     unmatched: UrlPath | None = None
+
+    @model_validator(mode="after")
+    def _places(self) -> Self:
+        known = {"rows": [], "matched": ["invoice_id"], "unmatched": []}
+        for key, wanted in known.items():
+            path = getattr(self, key)
+            if path is not None and re.findall(r"\{(\w*)\}", path) != wanted:
+                raise ValueError(
+                    f"{key} must hold {'{invoice_id} once' if wanted else 'nothing in braces'}, not {path!r}"
+                )
+        return self
 
 
 class Poll(Strict):

@@ -5,8 +5,10 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -84,19 +86,27 @@ class Installation:
         with (self.home / "daemon.log").open("ab") as log, _child(command, environ, stdout=log, stderr=log) as child:
             yield child
 
+    def check_port(self, port: int) -> None:
+        """Raise ConfigError when the UI's port is taken, before anything is started."""
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                raise ConfigError(f"port {port} is taken", do="choose another with --port") from None
+
     def ui(self, environ: Mapping[str, str], port: int) -> None:
         """Run the Dagster UI and daemon until they are interrupted; the words of both go to the daemon's log."""
         place = ["-w", str(self.project / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
         command = [_beside_python("dagster-webserver"), *place]
         with (
-            self.daemon(environ),
+            self.daemon(environ) as daemon,
             (self.home / "daemon.log").open("ab") as log,
             _child(command, environ, stdout=log, stderr=log) as child,
         ):
-            try:
-                child.wait()
-            except KeyboardInterrupt:
-                return
+            while daemon.poll() is None and child.poll() is None:
+                time.sleep(0.5)
+        raise SourceUnreachable("the Dagster UI or daemon stopped by itself", do=f"see {self.home / 'daemon.log'}")
 
 
 def _beside_python(name: str) -> str:
@@ -130,7 +140,8 @@ def _server(module: str, home: Path, environ: Mapping[str, str]) -> Iterator[str
         assert child.stdout is not None
         port = child.stdout.readline().decode().strip()
         if not port:
-            raise SourceUnreachable(f"the demo's server {module} did not start", do=f"is port {wanted} taken?")
+            told = f"the demo's server {module.rsplit('.', 1)[1]} did not start on port {wanted}"
+            raise SourceUnreachable(told, do="does a demo or dev of this home run already?")
         kept.write_text(port, "utf-8")
         try:
             yield port

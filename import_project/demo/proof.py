@@ -61,7 +61,8 @@ def _wait(ledger: Ledger, timeout: float, stopped: Callable[[], bool], tell: Cal
         if stopped():
             return ["the Dagster daemon stopped by itself"]
         try:
-            ended, polls = len(ledger.outcomes.all()), ledger.arrivals.polls()
+            names = {e.file for e in EXPECTED}
+            ended, polls = sum(o.name in names for o in ledger.outcomes.all()), ledger.arrivals.polls()
         except ImportProjectError as error:
             return [str(error)]
         now = f"{ended} of {len(EXPECTED)} files have ended"

@@ -104,7 +104,10 @@ def application(home: Path, token: str) -> Starlette:
 def _main(home: Path, port: int) -> None:
     listener = socket.socket()
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    try:
+        listener.bind(("127.0.0.1", port))
+    except OSError:
+        return  # the port is taken: without the line that names it, the caller knows
     print(listener.getsockname()[1], flush=True)
     server = uvicorn.Server(uvicorn.Config(application(home, os.environ["ERP_TOKEN"]), log_level="warning"))
     server.run(sockets=[listener])

@@ -45,7 +45,10 @@ async def serve(home: Path, port: int = 0) -> asyncssh.SSHAcceptor:
 
 
 async def _main(home: Path, port: int) -> None:
-    server = await serve(home, port)
+    try:
+        server = await serve(home, port)
+    except OSError:
+        return  # the port is taken: without the line that names it, the caller knows
     write_known_hosts(home, server.get_port())
     print(server.get_port(), flush=True)
     await server.wait_closed()

@@ -152,13 +152,15 @@ def _header(text: str, delimiter: str, quote: str) -> tuple[list[str], str]:
         raise Unreadable("the file is empty: not even a header")
     if len(names) > _MOST_COLUMNS:
         raise Unreadable(f"the header has {len(names)} columns, more than {_MOST_COLUMNS}")
+    if found := re.search(f"{_CONTROLS}|{_BAD_CHARS}", "".join(names)):
+        raise Unreadable(f"the header is no text: it holds {_show_bad_bytes(found[0])!r}")
     names = [n or f"column_{i}" for i, n in enumerate(names, start=1)]
     names = [f"{n}_in_file" if n in _OURS else n for n in names]
-    if twice := sorted(n for n, count in Counter(names).items() if count > 1):
+    if twice := sorted(n[:40] for n, count in Counter(names).items() if count > 1):
         raise Unreadable(f"the header names {', '.join(map(repr, twice))} more than once")
     for name in names:
-        if re.search(_CONTROLS, name) or name == "*" or (name.startswith("^") and name.endswith("$")):
-            raise Unreadable(f"{name!r} cannot be a column's name")
+        if name == "*" or (name.startswith("^") and name.endswith("$")):
+            raise Unreadable(f"{name[:40]!r} cannot be a column's name")
     return names, lines.read()
 
 

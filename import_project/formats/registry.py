@@ -31,7 +31,9 @@ def detect(content: bytes) -> str:
     """Return the name of the one format that `content` fits. Raises NotRecognised when none or two do."""
     fits = [name for name in FORMATS if format_named(name).recognise(content)]
     if not fits:
-        raise NotRecognised(f"the content fits none of {', '.join(FORMATS)}")
+        if not content.strip():
+            raise NotRecognised("the file is empty")
+        raise NotRecognised(f"the content fits none of {', '.join(FORMATS)}", do="name the format to see what is wrong")
     if len(fits) > 1:
         raise NotRecognised(f"the content fits {' and '.join(fits)}", do="name the format")
     return fits[0]

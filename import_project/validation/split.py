@@ -40,7 +40,7 @@ def split_rows(reading: Reading, schema: RowSchema) -> Split:
     missing = [c.name for c in schema.columns if c.name not in frame.columns]
     if missing:
         raise Unreadable(
-            f"column {', '.join(map(repr, missing))} is missing",
+            f"{', '.join(map(repr, missing))} is missing from the header",
             do=f"the header has {', '.join(c for c in frame.columns if c not in {'row_number', 'raw'})}",
         )
     extra = [c for c in frame.columns if c not in schema.by_name and c not in {"row_number", "raw"}]

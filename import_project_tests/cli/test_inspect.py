@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from import_project.demo import files
+from import_project.errors import Unreadable
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, environment
@@ -130,4 +131,36 @@ def test_files_lists_outcomes(installation: Installation, api: ApiPeer) -> None:
     (row,) = json.loads(command("files", "--json", environ=environ).stdout)
     assert (row["file"], row["accepted"], row["posted"], row["state"]) == (files.ORDERS_NAME, 5, 5, "done")
     assert "done" in command("files", environ=environ).stdout
+    parts.close()
+
+
+def test_file_content_is_never_taken_for_markup(tmp_path: Path) -> None:
+    path = tmp_path / "file.txt"
+    path.write_bytes(files.bgmax().replace(b"SEK", b"[/]"))
+    assert "[/]" in command("inspect", path).stdout
+
+
+def test_strange_surroundings_are_one_line(tmp_path: Path) -> None:
+    (tmp_path / "no.db").write_text("not a database, but long enough to be read as one" * 50, "utf-8")
+    (tmp_path / "file").touch()
+    for setting in (
+        {"IMPORT_PROJECT_HOME": str(tmp_path / "nothing")},
+        {"IMPORT_PROJECT_LEDGER": f"sqlite:///{tmp_path}/no.db"},
+        {"IMPORT_PROJECT_LEDGER": f"sqlite:///{tmp_path}/file/ledger.db"},
+        {"IMPORT_PROJECT_NONSENSE": "1"},
+    ):
+        done = command("files", environ={**os.environ, **setting})
+        assert done.returncode == 1, setting
+        one_line(done.stderr)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_outcomes_tell_why_and_what_was_repeated(installation: Installation) -> None:
+    (installation.inbox / "orders_bad.csv").write_bytes(b"order_id;x\n1;2\n")
+    parts = installation.parts()
+    with pytest.raises(Unreadable):
+        installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"))
+    (row,) = json.loads(command("files", "--json", environ=environment(installation)).stdout)
+    assert (row["state"], row["repeated"], row["rejected"]) == ("failed", 0, 0)
+    assert "is missing from the header" in row["error"]
     parts.close()

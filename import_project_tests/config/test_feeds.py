@@ -92,7 +92,18 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
         ("orders.yaml", lambda d: d["post"].update(api="nothing"), "post.api: no such file: "),
         ("orders.yaml", lambda d: d.pop("schema"), "a feed of rows needs schema"),
         ("bankgiro.yaml", lambda d: d.pop("match"), "a feed of payments needs match"),
-        ("orders.yaml", lambda d: d["post"].update(matched="/x"), "a feed of rows has no post.matched"),
+        ("orders.yaml", lambda d: d["post"].update(matched="/x/{invoice_id}"), "a feed of rows has no post.matched"),
+        (
+            "orders.yaml",
+            lambda d: d["post"].update(rows="/o/{id}"),
+            "post: rows must hold nothing in braces, not '/o/{id}'",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["post"].update(matched="/i/{invoice}"),
+            "post: matched must hold {invoice_id} once",
+        ),
+        ("orders.yaml", lambda d: d["format"].update(encoding="base64"), "format: 'base64' is no encoding"),
         ("orders.yaml", lambda d: d.update(kind="payments"), "a feed of payments needs match"),
         ("orders.yaml", lambda d: d.update(format="bgmax"), "format bgmax does not hold rows"),
         (

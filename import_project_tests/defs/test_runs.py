@@ -98,7 +98,7 @@ def test_refused_file_fails_its_run_with_the_reason_and_is_told_once(
     reason = failure.step_failure_data.user_failure_data
     assert reason is not None
     assert reason.description is not None
-    assert "C6: the end record declares 00000008 payments" in reason.description
+    assert "C6: the end record declares 8 payments" in reason.description
     assert [e for e in result.all_events if e.event_type_value == "STEP_UP_FOR_RETRY"] == []
     assert (sftp.root / "out/.failed" / files.BGMAX_NAME).exists()
     context = dg.build_run_status_sensor_context(

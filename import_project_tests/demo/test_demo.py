@@ -2,8 +2,11 @@
 
 import json
 import os
+import signal
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
 from typing import Any
 
@@ -59,3 +62,34 @@ def test_demo_and_demo_again(tmp_path: Path) -> None:
 def test_demo_needs_a_checkout(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no feeds in"):
         run_demo(Installation(tmp_path / "home", project=tmp_path), 1, tell=print)
+
+
+def test_ended_from_outside_it_leaves_nothing_running(tmp_path: Path) -> None:
+    program = Path(sys.executable).with_name("import-project")
+    command = [str(program), "dev", "--home", str(tmp_path / "home"), "--port", str(free_port())]
+    with subprocess.Popen(command, cwd=PROJECT, stdout=subprocess.PIPE, text=True) as child:
+        assert child.stdout is not None
+        for line in child.stdout:
+            if line.startswith("Dagster UI"):
+                break
+        time.sleep(1)
+        child.send_signal(signal.SIGTERM)
+        child.stdout.read()
+        assert child.wait(timeout=60) == 130
+    left = subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
+    assert str(tmp_path) not in left
+
+
+def test_taken_port_is_told_before_anything_starts(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"port {port} is taken"):
+            Installation(tmp_path / "home", project=PROJECT).check_port(port)
+    assert not (tmp_path / "home").exists()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port

@@ -110,7 +110,8 @@ def end_issues(lines: pl.DataFrame) -> Iterator[Issue]:
             declared = end[field]
             if declared is None or not re.fullmatch("[0-9]{8}", declared) or int(declared) != count:
                 rule = "C6" if severity is Severity.ERROR else "C7"
-                message = f"the end record declares {declared or 'no'} {name}, the file holds {count}"
+                told = declared.lstrip("0") or "0" if declared else "no"
+                message = f"the end record declares {told} {name}, the file holds {count}"
                 yield Issue(rule=rule, message=message, severity=severity)
     if not found.get("05", 0) and not found.get("20", 0):
         yield Issue(rule="no_section", message="the file holds no section and no payment", severity=Severity.WARNING)

@@ -14,6 +14,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection, Engine
 
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
+from import_project.store.disk import disk_errors
 
 HEAD = "0001"
 _WAL_TRIES = 200
@@ -108,7 +109,8 @@ def _url(text: str) -> sa.URL:
 def _engine(url: sa.URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         if url.database:
-            Path(url.database).parent.mkdir(parents=True, exist_ok=True)
+            with disk_errors(f"make a folder for the ledger {url.database}"):
+                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)
@@ -148,7 +150,9 @@ def _database_errors() -> Iterator[None]:
     """Turn a database that cannot work into one of our errors; defects in our SQL stay what they are."""
     try:
         yield
-    except (sa.exc.OperationalError, sa.exc.InterfaceError) as error:
+    except (sa.exc.IntegrityError, sa.exc.ProgrammingError, sa.exc.DataError):
+        raise
+    except sa.exc.DBAPIError as error:
         reason = str(error.orig)
         if "disk is full" in reason or "readonly database" in reason or f"[Errno {errno.ENOSPC}]" in reason:
             raise StoreFull(f"the ledger cannot be written: {reason}", do="free space or mend the rights") from error
