@@ -4,13 +4,20 @@ for the file. The steps themselves are elsewhere."""
 import asyncio
 import threading
 from collections.abc import Awaitable, Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Decimal
 
 from import_project.config.load import LoadedFeed
-from import_project.errors import ClaimLost, FileRefused, ImportProjectError, LedgerUnavailable, StoreDamaged
+from import_project.errors import (
+    ClaimLost,
+    FileRefused,
+    ImportProjectError,
+    LedgerUnavailable,
+    StoreDamaged,
+    StoreError,
+)
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.parts import Parts
 from import_project.records.files import Arrival, ArrivalState, Claim
@@ -70,7 +77,8 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
             told = type(error).__name__  # a stranger's words may hold a customer's row
             if isinstance(error, ImportProjectError):
                 told = str(error.at(feed=loaded.name, file=arrival.name))
-            _try_later(held, told)
+            with suppress(StoreError):  # a ledger that fails too must not hide why: the lease lapses by itself
+                _try_later(held, told)
             raise
 
 

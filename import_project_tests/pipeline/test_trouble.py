@@ -225,3 +225,17 @@ def test_poll_ends_in_time_whatever_the_server_does(installation: Installation, 
     assert time.monotonic() - started < 20
     sftp.faults.stall_lists = False
     installation.poll_until_ready(parts, "bankgiro")
+
+
+def test_ledger_that_fails_too_does_not_hide_the_first_error(installation: Installation) -> None:
+    drop_orders(installation)
+    parts = installation.parts()
+    request = installation.poll_until_ready(parts, "orders")
+
+    async def broken(held: Held) -> Facts:
+        with held.parts.ledger.database.write() as connection:
+            connection.exec_driver_sql("ALTER TABLE arrivals RENAME TO gone")
+        raise ApiUnavailable("the API is down")
+
+    with pytest.raises(ApiUnavailable, match="the API is down"):
+        run_step(parts, installation.feed("orders"), request.partition, owner="run-1", step=broken)
