@@ -1,6 +1,7 @@
 """A file's whole way, from the sender's inbox to the API's books, with real peers and without Dagster."""
 
 from decimal import Decimal
+from pathlib import Path
 
 import polars as pl
 import pytest
@@ -124,3 +125,21 @@ def test_growing_file_is_not_taken(installation: Installation) -> None:
     path.write_bytes(content)
     assert installation.poll(parts, "orders") == ()
     assert len(installation.poll(parts, "orders")) == 1
+
+
+def test_whole_way_with_a_ledger_in_postgresql(
+    tmp_path: Path, sftp: SftpPeer, api: ApiPeer, postgres_database: str
+) -> None:
+    installation = Installation.make(tmp_path, sftp, api, ledger=postgres_database)
+    api.invoices = files.invoices()
+    drop_bgmax(sftp)
+    drop_orders(installation)
+    parts = installation.parts()
+    for feed in ("bankgiro", "orders"):
+        request = installation.poll_until_ready(parts, feed)
+        for owner in ("run-1", "run-2"):
+            installation.run(parts, feed, request, owner=owner)
+    assert [(o.state, o.counts.posted) for o in parts.ledger.outcomes.all()] == [("done", 8), ("done", 5)]
+    assert max(api.times().values()) == 1
+    assert len(api.calls) == 15
+    parts.close()

@@ -5,7 +5,6 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 import sqlalchemy as sa
@@ -27,24 +26,10 @@ SHA = "ab" * 32
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    if request.param == "sqlite":
-        made = Ledger(f"sqlite:///{tmp_path}/ledger.db")
-        yield made
-        made.close()
-        return
-    admin = sa.create_engine(
-        sa.make_url(request.getfixturevalue("postgres_url")).set(drivername="postgresql+psycopg"),
-        isolation_level="AUTOCOMMIT",
-    )
-    name = f"t{uuid4().hex}"
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"CREATE DATABASE {name}"))
-    made = Ledger(admin.url.set(database=name, drivername="postgresql").render_as_string(hide_password=False))
+    url = f"sqlite:///{tmp_path}/ledger.db"
+    made = Ledger(url if request.param == "sqlite" else request.getfixturevalue("postgres_database"))
     yield made
     made.close()
-    with admin.connect() as connection:
-        connection.execute(sa.text(f"DROP DATABASE {name}"))
-    admin.dispose()
 
 
 def ready(ledger: Ledger, name: str = "a.csv", partition: str = "a~1") -> int:
