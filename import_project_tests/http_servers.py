@@ -35,6 +35,7 @@ class ApiPeer:
     fail_if: Callable[[dict[str, Any]], bool] = lambda _body: False
     effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
+    receipt: str = ""
     most_at_once: int = 0
     under_way: int = 0
 
@@ -93,7 +94,7 @@ def _api(peer: ApiPeer) -> Starlette:
             return JSONResponse({"error": "oops"}, status_code=500)
         if peer.mode == "apply_then_drop":
             return _Dropped()
-        return JSONResponse({"receipt": key[:8]}, status_code=201)
+        return Response(peer.receipt or json.dumps({"receipt": key[:8]}), status_code=201)
 
     return Starlette(
         routes=[Route("/invoices", invoices), Route("/{path:path}", take, methods=["POST"])],
@@ -130,6 +131,7 @@ def api_peer() -> Iterator[ApiPeer]:
 class WebhookPeer:
     url: str = ""
     status: int = 200
+    refuse: str = ""
     received: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -140,7 +142,8 @@ def webhook_peer() -> Iterator[WebhookPeer]:
 
     async def take(request: Request) -> Response:
         peer.received.append(await request.json())
-        return JSONResponse({}, status_code=peer.status)
+        refused = peer.refuse and peer.refuse in peer.received[-1]["text"]
+        return JSONResponse({}, status_code=400 if refused else peer.status)
 
     with http_server(Starlette(routes=[Route("/hook", take, methods=["POST"])])) as url:
         peer.url = f"{url}/hook"

@@ -18,10 +18,11 @@ from import_project.errors import (
     SourceDenied,
     SourceUnreachable,
 )
+from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.see import see
 from import_project.pipeline.steps import run_file, steps_of
-from import_project_tests.http_servers import ApiPeer
+from import_project_tests.http_servers import ApiPeer, webhook_peer
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_bgmax, drop_orders, only_outcome
 from import_project_tests.servers import SftpPeer
@@ -239,3 +240,14 @@ def test_ledger_that_fails_too_does_not_hide_the_first_error(installation: Insta
 
     with pytest.raises(ApiUnavailable, match="the API is down"):
         run_step(parts, installation.feed("orders"), request.partition, owner="run-1", step=broken)
+
+
+def test_alert_that_is_refused_holds_back_no_other(installation: Installation) -> None:
+    parts = installation.parts()
+    with webhook_peer() as webhook:
+        webhook.refuse = "poison"
+        for key in ("poison", "a good one"):
+            parts.ledger.alerts.unsent(key, key, parts.clock())
+        with pytest.raises(ApiUnavailable):
+            send_waiting(parts, webhook.url)
+        assert [key for key, _ in parts.ledger.alerts.waiting()] == ["poison"]

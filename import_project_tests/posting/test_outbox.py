@@ -33,6 +33,7 @@ class MemoryBox:
             for n in range(1, count + 1)
         }
         self.log: list[tuple[str, list[int]]] = []
+        self.receipts: list[str] = []
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
         return [p for n, p in sorted(self.postings.items()) if n > after and p.state in UNSENT][:limit]
@@ -44,6 +45,7 @@ class MemoryBox:
 
     def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
         for answer in answers:
+            self.receipts.append(answer.receipt)
             self.postings[answer.posting_id] = replace(self.postings[answer.posting_id], state=answer.state)
 
     def states(self) -> dict[PostingState, int]:
@@ -127,3 +129,11 @@ def test_one_answer_that_is_missing_does_not_stop_the_rest(api: ApiPeer) -> None
     with pytest.raises(ApiUnavailable, match="1 postings have no final answer, 69 are done"):
         run(box, api)
     assert box.states() == {PostingState.DONE: 69, PostingState.UNKNOWN: 1}
+
+
+def test_receipt_holds_nothing_that_a_database_refuses(api: ApiPeer) -> None:
+    api.receipt = "nul\x00here"
+    box = MemoryBox(1)
+    run(box, api)
+    assert "\x00" not in box.receipts[0]
+    assert "here" in box.receipts[0]

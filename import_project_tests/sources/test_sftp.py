@@ -1,6 +1,7 @@
 """SFTP against a real asyncssh server, and its refusals."""
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -180,3 +181,13 @@ def test_the_demo_server_jails_its_users(tmp_path: Path) -> None:
         return names
 
     assert asyncio.run(look()) == []
+
+
+def test_name_that_is_no_text_is_told_and_stops_no_listing(sftp: SftpPeer) -> None:
+    inbox = sftp.root / "in"
+    inbox.mkdir()
+    (inbox / "good.csv").write_bytes(b"x")
+    Path(os.fsdecode(os.fsencode(inbox) + b"/caf\xe9.csv")).write_bytes(b"x")
+    found = listing(SftpSource(login(sftp), "in"))
+    assert [f.name for f in found.files] == ["good.csv"]
+    assert len(found.unsafe) == 1

@@ -96,3 +96,23 @@ def test_what_a_kill_left_behind_is_swept_after_a_day(tmp_path: Path) -> None:
     os.utime(old, (1_700_000_000, 1_700_000_000))
     asyncio.run(landing.receive(chunks(b"abc"), expected_size=3))
     assert (old.exists(), young.exists()) == (False, True)
+
+
+def test_full_disk_under_a_table_is_a_named_error_and_leaves_nothing(tmp_path: Path) -> None:
+    script = f"""
+import resource, signal
+from pathlib import Path
+import polars as pl
+from import_project.errors import StoreFull
+from import_project.store.tables import Tables
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+frame = pl.DataFrame({{"a": [str(n * 7919 % 100003) for n in range(100_000)]}})
+resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096))
+try:
+    Tables(Path({str(tmp_path)!r})).write("f", "accepted", "abc", frame)
+except StoreFull as error:
+    print(error)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.startswith("cannot write table accepted")
+    assert [p for p in tmp_path.rglob("*") if p.is_file()] == []

@@ -239,3 +239,15 @@ def test_database_that_does_not_answer_is_a_named_error(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(LedgerUnavailable):
         Ledger(f"sqlite:///{tmp_path}/folder.db").arrivals.unended("f")
+
+
+def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    drafts = [
+        Draft(subject=f"s{n}", part=0, kind=PostingKind.ROW, row_number=n, path="/orders", body="{}")
+        for n in range(1, 9_002)
+    ]
+    assert ledger.postings.freeze(claim, SHA, "erp", drafts[:5_000], NOW) == 5_000
+    assert ledger.postings.freeze(claim, SHA, "erp", drafts, NOW) == 4_001
+    assert ledger.postings.subjects("f", SHA) == {(PostingKind.ROW, False, False): 9_001}
