@@ -28,11 +28,32 @@ ENDED = frozenset({ArrivalState.DONE, ArrivalState.FAILED, ArrivalState.DUPLICAT
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listed:
-    """One regular file in an inbox: its name, size in bytes, and mtime (aware UTC, whole seconds)."""
+    """One regular file in an inbox: its name, size in bytes, and mtime (aware UTC, whole seconds).
+
+    `version` is the store's own word for these bytes (an ETag), where it has one.
+    """
 
     name: str
     size: int
     mtime: datetime
+    version: str | None = None
+
+    @property
+    def facts(self) -> tuple[int, datetime, str | None]:
+        """What tells these bytes from other bytes under the same name, without reading them."""
+        return self.size, self.mtime, self.version
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged:
+    """A file in a claim's hands: its name in the inbox, its version if it has one, and the path it is held under.
+
+    Where the sender lets us move nothing it is held where it lies: `held_as` is its name.
+    """
+
+    name: str
+    held_as: str
+    version: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import Protocol, Self
 
-from import_project.records.files import Listed
+from import_project.records.files import Listed, Staged
 
 CHUNK = 1 << 20
 
@@ -18,8 +18,17 @@ class Listing:
     unsafe: tuple[str, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claimed:
+    """A claimed file at the sender: the path it is held under, and its facts under its name in the inbox or, where that
+    is not known any more, under its held name."""
+
+    held_as: str
+    file: Listed
+
+
 class Source(Protocol):
-    """An inbox. Paths are relative to its root; a connection lives as long as the context.
+    """An inbox. Paths are relative to its root, or absolute; a connection lives as long as the context.
 
     Every method raises SourceUnreachable when the connection fails, SourceDenied when the server forbids the step.
     """
@@ -35,20 +44,35 @@ class Source(Protocol):
     async def list(self, wanted: Callable[[str], bool]) -> Listing:
         """List the regular files directly in the root whose name is wanted. Links are not followed."""
 
-    async def claim(self, name: str, held_as: str) -> bool:
-        """Rename `name` to `held_as` in one step. True when it is held now, also by an earlier try; False when gone."""
+    async def held(self, folder: str) -> tuple[Claimed, ...]:
+        """Return all files that stand claimed in `folder`, by whom ever; none when there is no such folder."""
 
-    async def facts(self, held_as: str) -> Listed:
-        """Return size and mtime of a held file. Raises FileVanished when it is gone."""
+    async def being_written(self, name: str) -> bool:
+        """Whether a writer holds the file open, as far as the source can tell; False where it cannot."""
 
-    def open(self, held_as: str) -> AsyncIterator[bytes]:
-        """Stream a held file's bytes in order."""
+    async def claim(self, file: Staged) -> bool:
+        """Hold `file.name` as `file.held_as`, in one step, so that one of many claimers has it.
 
-    async def set_aside(self, held_as: str, target: str, *, if_taken: str) -> str:
+        True when it is held now, also by an earlier try; False when it is gone, replaced, or held by another claimer.
+        """
+
+    async def facts(self, file: Staged) -> Listed:
+        """Return size, mtime and version of a held file. Raises FileVanished when it is gone or was replaced."""
+
+    def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
+        """Stream a held file's first `size` bytes in order; fewer where it is shorter. Raises FileVanished."""
+
+    async def set_aside(self, file: Staged, target: str, *, if_taken: str) -> str:
         """Move a held file to `target`, or to `if_taken` where that name exists; never over another file.
 
         Returns where it is. A file that an earlier try moved already stays there. Raises FileVanished when it is in
         none of the places.
+        """
+
+    async def try_out(self, folder: str) -> None:
+        """Write a small file of our own into `folder`, rename and remove it: the rights that claiming needs.
+
+        Raises SourceDenied for the first step that is refused.
         """
 
 

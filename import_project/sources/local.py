@@ -2,17 +2,22 @@
 
 import asyncio
 import contextlib
+import errno
+import fcntl
 import os
+import shutil
+import signal
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+from uuid import uuid4
 
 from import_project.errors import FileVanished, SourceDenied, SourceUnreachable
-from import_project.records.files import Listed
-from import_project.sources.base import CHUNK, Listing, printable, safe
+from import_project.records.files import Listed, Staged
+from import_project.sources.base import CHUNK, Claimed, Listing, printable, safe
 
 
 class LocalSource:
@@ -40,22 +45,50 @@ class LocalSource:
         files, unsafe = [], []
         with _local_errors("list", self.root), os.scandir(self.root) as entries:
             for entry in entries:
-                if not wanted(entry.name):
+                name = entry.name
+                if not wanted(name):
                     continue
-                if not safe(entry.name):
-                    unsafe.append(printable(entry.name))
+                if not safe(name):
+                    unsafe.append(printable(name))
                     continue
                 with contextlib.suppress(FileNotFoundError):
                     found = entry.stat(follow_symlinks=False)
                     if stat.S_ISREG(found.st_mode):
-                        files.append(_listed(entry.name, found))
+                        files.append(_listed(name, found))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
-    async def claim(self, name: str, held_as: str) -> bool:
+    async def held(self, folder: str) -> tuple[Claimed, ...]:
+        """List the folder of held files."""
+        if not (self.root / folder).is_dir():
+            return ()
+        inside = LocalSource(self._inside(folder))
+        return tuple(Claimed(held_as=f"{folder}/{f.name}", file=f) for f in (await inside.list(lambda _: True)).files)
+
+    async def being_written(self, name: str) -> bool:
+        """Ask the kernel for a read lease, which it refuses while anybody on this machine has the file open to write.
+
+        A file of another user, or a file system without leases, cannot tell.
+        """
+        try:
+            descriptor = os.open(self.root / name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except OSError:
+            return False  # the claim will say what is wrong
+        try:
+            # A writer that opens it just now breaks the lease by a signal; SIGURG is one that nobody dies of.
+            fcntl.fcntl(descriptor, fcntl.F_SETSIG, signal.SIGURG)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_RDLCK)
+            fcntl.fcntl(descriptor, fcntl.F_SETLEASE, fcntl.F_UNLCK)
+        except OSError as error:
+            return error.errno == errno.EAGAIN
+        finally:
+            os.close(descriptor)
+        return False
+
+    async def claim(self, file: Staged) -> bool:
         """Link, then unlink: unlike rename, a link never replaces what is there."""
-        source, held = self.root / name, self.root / held_as
+        source = self.root / file.name
         with _local_errors("claim", source):
-            held.parent.mkdir(parents=True, exist_ok=True)
+            held = self._place(file.held_as)
             try:
                 os.link(source, held, follow_symlinks=False)
             except FileNotFoundError:
@@ -67,33 +100,35 @@ class LocalSource:
             source.unlink(missing_ok=True)
         return True
 
-    async def facts(self, held_as: str) -> Listed:
+    async def facts(self, file: Staged) -> Listed:
         """Ask the file system."""
-        with _local_errors("look at", self.root / held_as):
-            return _listed(Path(held_as).name, os.lstat(self.root / held_as))
+        with _local_errors("look at", self.root / file.held_as):
+            return _listed(file.name, os.lstat(self.root / file.held_as))
 
-    async def open(self, held_as: str) -> AsyncIterator[bytes]:
-        """Read in chunks of 1 MiB, in a thread; a link in the file's place is refused."""
-        path = self.root / held_as
+    async def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
+        """Read in chunks of 1 MiB, in a thread; a link or a pipe in the file's place is refused."""
+        path = self.root / file.held_as
         with _local_errors("read", path):
-            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+            descriptor = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
             try:
-                while chunk := await asyncio.to_thread(os.read, descriptor, CHUNK):
+                if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                    raise SourceDenied(f"{path} is no regular file", do="remove it")
+                while size > 0 and (chunk := await asyncio.to_thread(os.read, descriptor, min(CHUNK, size))):
+                    size -= len(chunk)
                     yield chunk
             finally:
                 os.close(descriptor)
 
-    async def set_aside(self, held_as: str, target: str, *, if_taken: str) -> str:
-        """Move by link and unlink, so that nothing is overwritten."""
-        held = self.root / held_as
+    async def set_aside(self, file: Staged, target: str, *, if_taken: str) -> str:
+        """Move by link and unlink, so that nothing is overwritten; to another file system by copying."""
+        held = self.root / file.held_as
         with _local_errors("set aside", held):
             for place in (target, if_taken):
-                path = self.root / place
-                path.parent.mkdir(parents=True, exist_ok=True)
+                path = self._place(place)
                 try:
-                    os.link(held, path, follow_symlinks=False)
+                    _link_or_copy(held, path)
                 except FileExistsError:
-                    if not held.exists() or not held.samefile(path):
+                    if not held.exists() or not _same(held, path):
                         continue
                 except FileNotFoundError:
                     continue
@@ -104,7 +139,53 @@ class LocalSource:
             for place in (if_taken, target):
                 if (self.root / place).exists():
                     return place
-        raise FileVanished(f"{held_as} is gone from {self.root}", do="somebody else moved it; look for it there")
+        raise FileVanished(f"{file.held_as} is gone from {self.root}", do="somebody else moved it; look for it there")
+
+    async def try_out(self, folder: str) -> None:
+        """Make, rename and remove a file."""
+        name = f"import-project-{uuid4().hex}.probe"
+        with _local_errors("write into", self.root / folder):
+            probe = self._place(f"{folder}/{name}")
+            probe.write_bytes(b"")
+            moved = probe.rename(probe.with_suffix(".moved"))
+            moved.unlink()
+
+    def _place(self, relative: str) -> Path:
+        """Return the path of a held or moved file, its folder made."""
+        folder, name = os.path.split(relative)
+        return self._inside(folder) / name
+
+    def _inside(self, folder: str) -> Path:
+        """Make a folder; one below the inbox must not lead out of it by a link that a sender has put there."""
+        path = self.root / folder
+        if not Path(folder).is_absolute() and not path.resolve().is_relative_to(self.root.resolve()):
+            raise SourceDenied(f"{path} leads out of the inbox", do="remove the link")
+        path.mkdir(parents=True, exist_ok=True)
+        return path
+
+
+def _link_or_copy(held: Path, path: Path) -> None:
+    try:
+        os.link(held, path, follow_symlinks=False)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        part = path.with_name(f".{uuid4().hex}.part")
+        try:
+            shutil.copy2(held, part, follow_symlinks=False)
+            with part.open("rb") as copied:
+                os.fsync(copied.fileno())
+            os.link(part, path)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+def _same(held: Path, path: Path) -> bool:
+    """Whether `path` is what an earlier try made of `held`: the same file, or its whole copy on another file system."""
+    first, second = held.lstat(), path.lstat()
+    if first.st_dev == second.st_dev:
+        return first.st_ino == second.st_ino
+    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
 
 
 def _listed(name: str, found: os.stat_result) -> Listed:

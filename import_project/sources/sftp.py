@@ -1,65 +1,27 @@
-"""Files on an SFTP server, through asyncssh. Host keys are always checked; each phase has a time-out."""
+"""Files on an SFTP server, through asyncssh; each phase has a time-out. How to reach the server is in `sftp_login`."""
 
 import asyncio
 import contextlib
 import posixpath
 import stat
 from collections import deque
-from collections.abc import AsyncIterator, Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
+from uuid import uuid4
 
-from import_project.errors import (
-    ConfigError,
-    FileVanished,
-    HostKeyRefused,
-    LoginRefused,
-    SourceDenied,
-    SourceError,
-    SourceUnreachable,
-)
-from import_project.records.files import Listed
-from import_project.sources.base import Listing, printable, safe
+from import_project.errors import FileVanished, SourceDenied
+from import_project.records.files import Listed, Staged
+from import_project.sources.base import Claimed, Listing, printable, safe
+from import_project.sources.sftp_login import SftpLogin, connect, sftp_errors
 
 if TYPE_CHECKING:
     import asyncssh
 
-# asyncssh starts with chacha20; AES-GCM first is 1.6 times as fast where the processor knows AES.
-_CIPHERS = (
-    "aes128-gcm@openssh.com",
-    "aes256-gcm@openssh.com",
-    "chacha20-poly1305@openssh.com",
-    "aes256-ctr",
-    "aes192-ctr",
-    "aes128-ctr",
-)
 _IN_FLIGHT = 16
 _GOODBYE = 5.0  # seconds for a server to answer a closing
 _BLOCK, _BLOCK_UNKNOWN = 256 * 1024, 32 * 1024
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SftpLogin:
-    """Where and as whom to log in. Secrets are the revealed texts and never shown. Times in seconds."""
-
-    host: str
-    port: int
-    username: str
-    known_hosts: Path
-    password: str | None = field(default=None, repr=False)
-    private_key: str | None = field(default=None, repr=False)
-    passphrase: str | None = field(default=None, repr=False)
-    connect_timeout: float = 15.0
-    login_timeout: float = 30.0
-    step_timeout: float = 60.0
-
-    @property
-    def place(self) -> str:
-        """The server, as errors name it."""
-        return f"sftp://{self.username}@{self.host}:{self.port}"
 
 
 class SftpSource:
@@ -74,26 +36,9 @@ class SftpSource:
 
     async def __aenter__(self) -> Self:
         """Connect, check the host key, log in, open the SFTP channel."""
-        import asyncssh
-
         login = self._login
-        with self._errors("connect"):
-            self._connection = await asyncssh.connect(
-                login.host,
-                login.port,
-                username=login.username,
-                password=login.password,
-                client_keys=[self._key()] if login.private_key else None,
-                known_hosts=str(login.known_hosts),
-                config=None,
-                agent_path=None,
-                encryption_algs=_CIPHERS,
-                compression_algs=["none"],
-                connect_timeout=login.connect_timeout,
-                login_timeout=login.login_timeout,
-                keepalive_interval=15,
-                keepalive_count_max=4,
-            )
+        with sftp_errors(self._login, "connect"):
+            self._connection = await connect(login)
             try:
                 async with asyncio.timeout(login.step_timeout):
                     self._sftp = await self._connection.start_sftp_client(path_errors="surrogateescape")
@@ -114,8 +59,11 @@ class SftpSource:
 
     async def list(self, wanted: Callable[[str], bool]) -> Listing:
         """List. An error is an error, never an empty inbox."""
-        async with self._step("list", self._root):
-            scan = asyncio.ensure_future(self._scan(wanted))
+        return await self._list(self._root, wanted)
+
+    async def _list(self, folder: str, wanted: Callable[[str], bool]) -> Listing:
+        async with self._step("list", folder):
+            scan = asyncio.ensure_future(self._scan(folder, wanted))
             try:
                 return await asyncio.shield(scan)
             except asyncio.CancelledError:
@@ -123,9 +71,9 @@ class SftpSource:
                 await asyncio.gather(scan, return_exceptions=True)
                 raise
 
-    async def _scan(self, wanted: Callable[[str], bool]) -> Listing:
+    async def _scan(self, folder: str, wanted: Callable[[str], bool]) -> Listing:
         files, unsafe = [], []
-        async for entry in self._sftp.scandir(self._root):
+        async for entry in self._sftp.scandir(folder):
             name = str(entry.filename)
             if name in {".", ".."} or not wanted(name):
                 continue
@@ -135,11 +83,23 @@ class SftpSource:
                 files.append(_listed(name, entry.attrs))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
-    async def claim(self, name: str, held_as: str) -> bool:
+    async def held(self, folder: str) -> tuple[Claimed, ...]:
+        """List the folder of held files."""
+        try:
+            listing = await self._list(self._path(folder), lambda _: True)
+        except FileVanished:
+            return ()
+        return tuple(Claimed(held_as=f"{folder}/{f.name}", file=f) for f in listing.files)
+
+    async def being_written(self, name: str) -> bool:
+        """No SFTP server tells."""
+        return False
+
+    async def claim(self, file: Staged) -> bool:
         """Rename in one step on the server; the second of two claimers finds nothing to rename."""
         import asyncssh
 
-        source, held = self._path(name), self._path(held_as)
+        source, held = self._path(file.name), self._path(file.held_as)
         async with self._step("claim", source):
             await self._folder(held)
             if await self._sftp.exists(held):
@@ -155,19 +115,18 @@ class SftpSource:
                 return await self._sftp.exists(held)
         return True
 
-    async def facts(self, held_as: str) -> Listed:
+    async def facts(self, file: Staged) -> Listed:
         """Ask the server; a link is not followed."""
-        path = self._path(held_as)
+        path = self._path(file.held_as)
         async with self._step("look at", path):
-            return _listed(posixpath.basename(path), await self._sftp.lstat(path))
+            return _listed(file.name, await self._sftp.lstat(path))
 
-    async def open(self, held_as: str) -> AsyncIterator[bytes]:
+    async def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
         """Read with several requests in flight, in order; a server that stops answering is cut off."""
-        path = self._path(held_as)
+        path = self._path(file.held_as)
         import asyncssh
 
-        with self._errors("read", path):
-            size = (await self.facts(held_as)).size
+        with sftp_errors(self._login, "read", path):
             limit = self._sftp.limits.max_read_len
             block = min(limit, _BLOCK) if limit else _BLOCK_UNKNOWN
             async with asyncio.timeout(self._login.step_timeout):
@@ -200,11 +159,11 @@ class SftpSource:
                     async with asyncio.timeout(_GOODBYE):
                         await content.close()
 
-    async def set_aside(self, held_as: str, target: str, *, if_taken: str) -> str:
+    async def set_aside(self, file: Staged, target: str, *, if_taken: str) -> str:
         """Move with the plain rename, which SFTP servers refuse when the target exists."""
         import asyncssh
 
-        held = self._path(held_as)
+        held = self._path(file.held_as)
         async with self._step("set aside", held):
             for place in (target, if_taken):
                 path = self._path(place)
@@ -223,7 +182,17 @@ class SftpSource:
             for place in (if_taken, target):
                 if await self._sftp.exists(self._path(place)):
                     return place
-        raise FileVanished(f"{held_as} is gone from {self._login.place}", do="somebody else moved it")
+        raise FileVanished(f"{file.held_as} is gone from {self._login.place}", do="somebody else moved it")
+
+    async def try_out(self, folder: str) -> None:
+        """Make, rename and remove a file."""
+        probe = self._path(f"{folder}/import-project-{uuid4().hex}.probe")
+        async with self._step("write into", self._path(folder)):
+            await self._folder(probe)
+            async with self._sftp.open(probe, "wb"):
+                pass
+            await self._sftp.rename(probe, f"{probe}.moved")
+            await self._sftp.remove(f"{probe}.moved")
 
     def _path(self, relative: str) -> str:
         return posixpath.join(self._root, relative)
@@ -234,50 +203,15 @@ class SftpSource:
             await self._sftp.makedirs(folder, exist_ok=True)
             self._folders.add(folder)
 
-    def _key(self) -> "asyncssh.SSHKey":
-        import asyncssh
-
-        try:
-            return asyncssh.import_private_key(self._login.private_key or "", self._login.passphrase)
-        except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
-            raise ConfigError(f"the private key for {self._login.place} cannot be used: {error}") from None
-
     @contextlib.asynccontextmanager
     async def _step(self, doing: str, path: str) -> AsyncIterator[None]:
-        with self._errors(doing, path):
+        with sftp_errors(self._login, doing, path):
             try:
                 async with asyncio.timeout(self._login.step_timeout):
                     yield
             except TimeoutError:
                 self._connection.abort()
                 raise
-
-    @contextlib.contextmanager
-    def _errors(self, doing: str, path: str = "") -> Iterator[None]:
-        """Turn asyncssh's errors into ours, with the server and the path."""
-        import asyncssh
-
-        what = f"cannot {doing}{f' {path}' if path else ''} at {self._login.place}"
-        try:
-            yield
-        except SourceError:
-            raise
-        except asyncssh.HostKeyNotVerifiable as error:
-            advice = "ask the partner for the key's fingerprint, then add it to the feed's known_hosts"
-            raise HostKeyRefused(f"{what}: {error.reason}", do=advice) from error
-        except asyncssh.PermissionDenied as error:
-            advice = "check user name, password or key"
-            raise LoginRefused(f"{what}: login refused ({error.reason})", do=advice) from error
-        except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
-            raise FileVanished(f"{what}: no such file or folder") from error
-        except asyncssh.SFTPPermissionDenied as error:
-            raise SourceDenied(f"{what}: permission denied", do="ask the partner for the right") from error
-        except asyncssh.SFTPError as error:
-            raise SourceDenied(f"{what}: {error.reason}") from error
-        except TimeoutError as error:
-            raise SourceUnreachable(f"{what}: no answer in time") from error
-        except (OSError, asyncssh.Error) as error:
-            raise SourceUnreachable(f"{what}: {error}") from error
 
 
 def _listed(name: str, attrs: Any) -> Listed:

@@ -12,7 +12,7 @@ import asyncssh
 import pytest
 
 from import_project.sources.sftp import SftpLogin, SftpSource
-from import_project_tests.sources.contract import SourceContract
+from import_project_tests.sources.contract import FolderContract, FolderInbox
 
 pytestmark = pytest.mark.peers
 
@@ -57,13 +57,11 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[SftpLogin]:
         child.terminate()
 
 
-class TestOpenSsh(SourceContract):
+class TestOpenSsh(FolderContract):
     @pytest.fixture
-    def inbox(self, tmp_path: Path) -> Path:
-        path = tmp_path / "in"
-        path.mkdir()
-        return path
+    def inbox(self, tmp_path: Path) -> FolderInbox:
+        return FolderInbox(tmp_path / "in")
 
     @pytest.fixture
-    def source(self, sshd: SftpLogin, inbox: Path) -> SftpSource:
-        return SftpSource(sshd, str(inbox))
+    def source(self, sshd: SftpLogin, inbox: FolderInbox) -> SftpSource:
+        return SftpSource(sshd, str(inbox.root))

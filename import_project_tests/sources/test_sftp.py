@@ -20,11 +20,12 @@ from import_project.errors import (
     SourceError,
     SourceUnreachable,
 )
+from import_project.records.files import Staged
 from import_project.sources.base import Source
 from import_project.sources.sftp import SftpLogin, SftpSource
 from import_project.store.landing import Landing
 from import_project_tests.servers import SftpPeer
-from import_project_tests.sources.contract import SourceContract, listing, use
+from import_project_tests.sources.contract import FolderContract, FolderInbox, claim, listing, received, use
 
 
 def login(peer: SftpPeer) -> SftpLogin:
@@ -40,61 +41,62 @@ def login(peer: SftpPeer) -> SftpLogin:
     )
 
 
-class TestSftp(SourceContract):
+HELD = Staged(name="a.csv", held_as=FolderContract.HELD)
+
+
+class TestSftp(FolderContract):
     @pytest.fixture
-    def inbox(self, sftp: SftpPeer) -> Path:
-        path = sftp.root / "in"
-        path.mkdir()
-        return path
+    def inbox(self, sftp: SftpPeer) -> FolderInbox:
+        return FolderInbox(sftp.root / "in")
 
     @pytest.fixture
     def source(self, sftp: SftpPeer) -> SftpSource:
         return SftpSource(login(sftp), "in")
 
-    def test_server_without_posix_rename(self, inbox: Path, source: SftpSource, sftp: SftpPeer) -> None:
+    def test_server_without_posix_rename(self, inbox: FolderInbox, source: SftpSource, sftp: SftpPeer) -> None:
         sftp.faults.no_posix_rename = True
-        self.drop(inbox)
-        assert use(source, lambda s: s.claim("a.csv", self.HELD)) is True
-        assert (inbox / self.HELD).exists()
+        inbox.drop()
+        assert claim(source, HELD) is True
+        assert inbox.paths() == {HELD.held_as}
 
-    def test_password(self, inbox: Path, sftp: SftpPeer) -> None:
-        self.drop(inbox)
+    def test_password(self, inbox: FolderInbox, sftp: SftpPeer) -> None:
+        inbox.drop()
         given = replace(login(sftp), private_key=None, password="right-password")
         assert len(listing(SftpSource(given, "in")).files) == 1
 
     def test_cut_connection_is_unreachable_and_lands_nothing(
-        self, inbox: Path, source: SftpSource, sftp: SftpPeer, tmp_path: Path
+        self, inbox: FolderInbox, source: SftpSource, sftp: SftpPeer, tmp_path: Path
     ) -> None:
-        self.drop(inbox, self.HELD.split("-")[1], b"x" * (2 << 20))
-        use(source, lambda s: s.claim("a.csv", self.HELD))
+        inbox.drop(content=b"x" * (2 << 20))
+        claim(source, HELD)
         sftp.faults.cut_after_bytes = 1 << 20
         with pytest.raises(SourceUnreachable, match="cannot read"):
-            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=2 << 20))
+            received(source, HELD, 2 << 20, Landing(tmp_path / "l"))
         assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == []
 
-    def test_server_that_stops_answering_is_cut_off(self, inbox: Path, sftp: SftpPeer, tmp_path: Path) -> None:
-        self.drop(inbox)
+    def test_server_that_stops_answering_is_cut_off(self, inbox: FolderInbox, sftp: SftpPeer, tmp_path: Path) -> None:
+        inbox.drop()
         source = SftpSource(replace(login(sftp), step_timeout=0.5), "in")
-        use(source, lambda s: s.claim("a.csv", self.HELD))
+        claim(source, HELD)
         sftp.faults.stall_reads = True
         with pytest.raises(SourceUnreachable, match="no answer in time"):
-            use(source, lambda s: Landing(tmp_path / "l").receive(s.open(self.HELD), expected_size=5))
+            received(source, HELD, 5, Landing(tmp_path / "l"))
 
     @pytest.mark.parametrize("operation", ["list", "rename", "read"])
     def test_forbidden_steps_are_named(
-        self, inbox: Path, source: SftpSource, sftp: SftpPeer, tmp_path: Path, operation: str
+        self, inbox: FolderInbox, source: SftpSource, sftp: SftpPeer, tmp_path: Path, operation: str
     ) -> None:
-        self.drop(inbox)
+        inbox.drop()
         sftp.faults.deny.add(operation)
 
         async def all_steps(ready: Source) -> None:
             await ready.list(lambda _: True)
-            await ready.claim("a.csv", self.HELD)
-            await Landing(tmp_path / "l").receive(ready.open(self.HELD), expected_size=5)
+            await ready.claim(HELD)
+            await Landing(tmp_path / "l").receive(ready.open(HELD, 5), expected_size=5)
 
         with pytest.raises(SourceDenied, match="permission denied"):
             use(source, all_steps)
-        assert (inbox / "a.csv").exists() == (operation != "read")
+        assert (inbox.read("a.csv") is not None) == (operation != "read")
 
     def test_missing_folder_is_an_error_and_not_an_empty_inbox(self, sftp: SftpPeer) -> None:
         with pytest.raises(SourceError, match="no such file or folder"):

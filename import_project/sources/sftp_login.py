@@ -1,0 +1,110 @@
+"""How to reach an SFTP server: login, key, ciphers, and asyncssh's errors in our words. No files here."""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from import_project.errors import (
+    ConfigError,
+    FileVanished,
+    HostKeyRefused,
+    LoginRefused,
+    SourceDenied,
+    SourceError,
+    SourceUnreachable,
+)
+
+if TYPE_CHECKING:
+    import asyncssh
+
+# asyncssh starts with chacha20; AES-GCM first is 1.6 times as fast where the processor knows AES.
+_CIPHERS = (
+    "aes128-gcm@openssh.com",
+    "aes256-gcm@openssh.com",
+    "chacha20-poly1305@openssh.com",
+    "aes256-ctr",
+    "aes192-ctr",
+    "aes128-ctr",
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SftpLogin:
+    """Where and as whom to log in. Secrets are the revealed texts and never shown. Times in seconds."""
+
+    host: str
+    port: int
+    username: str
+    known_hosts: Path
+    password: str | None = field(default=None, repr=False)
+    private_key: str | None = field(default=None, repr=False)
+    passphrase: str | None = field(default=None, repr=False)
+    connect_timeout: float = 15.0
+    login_timeout: float = 30.0
+    step_timeout: float = 60.0
+
+    @property
+    def place(self) -> str:
+        """The server, as errors name it."""
+        return f"sftp://{self.username}@{self.host}:{self.port}"
+
+
+async def connect(login: SftpLogin) -> "asyncssh.SSHClientConnection":
+    """Connect, check the host key, log in."""
+    import asyncssh
+
+    return await asyncssh.connect(
+        login.host,
+        login.port,
+        username=login.username,
+        password=login.password,
+        client_keys=[_key(login)] if login.private_key else None,
+        known_hosts=str(login.known_hosts),
+        config=None,
+        agent_path=None,
+        encryption_algs=_CIPHERS,
+        compression_algs=["none"],
+        connect_timeout=login.connect_timeout,
+        login_timeout=login.login_timeout,
+        keepalive_interval=15,
+        keepalive_count_max=4,
+    )
+
+
+def _key(login: SftpLogin) -> "asyncssh.SSHKey":
+    import asyncssh
+
+    try:
+        return asyncssh.import_private_key(login.private_key or "", login.passphrase)
+    except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
+        raise ConfigError(f"the private key for {login.place} cannot be used: {error}") from None
+
+
+@contextlib.contextmanager
+def sftp_errors(login: SftpLogin, doing: str, path: str = "") -> Iterator[None]:
+    """Turn asyncssh's errors into ours, with the server and the path."""
+    import asyncssh
+
+    what = f"cannot {doing}{f' {path}' if path else ''} at {login.place}"
+    try:
+        yield
+    except SourceError:
+        raise
+    except asyncssh.HostKeyNotVerifiable as error:
+        advice = "ask the partner for the key's fingerprint, then add it to the feed's known_hosts"
+        raise HostKeyRefused(f"{what}: {error.reason}", do=advice) from error
+    except asyncssh.PermissionDenied as error:
+        advice = "check user name, password or key"
+        raise LoginRefused(f"{what}: login refused ({error.reason})", do=advice) from error
+    except (asyncssh.SFTPNoSuchFile, asyncssh.SFTPNoSuchPath) as error:
+        raise FileVanished(f"{what}: no such file or folder") from error
+    except asyncssh.SFTPPermissionDenied as error:
+        raise SourceDenied(f"{what}: permission denied", do="ask the partner for the right") from error
+    except asyncssh.SFTPError as error:
+        raise SourceDenied(f"{what}: {error.reason}") from error
+    except TimeoutError as error:
+        raise SourceUnreachable(f"{what}: no answer in time") from error
+    except (OSError, asyncssh.Error) as error:
+        raise SourceUnreachable(f"{what}: {error}") from error
