@@ -9,22 +9,25 @@ from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
 from import_project.config.settings import Settings
 from import_project.defs.alerts import alert_failed_runs, watch_sensors
 from import_project.defs.assets import feed_assets
-from import_project.defs.jobs import feed_job
+from import_project.defs.jobs import deadline_job, feed_job
 from import_project.defs.resources import PartsResource
+from import_project.defs.retention import retire_partitions
 from import_project.defs.sensors import broken_feed_sensor, feed_sensor
 
 
 def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed]) -> dg.Definitions:
     """Assemble assets, jobs and sensors of all feeds; a broken feed becomes a sensor that says what is wrong."""
     jobs = [feed_job(feed) for feed in feeds]
+    deadlines = [deadline_job(feed) for feed in feeds]
     return dg.Definitions(
         assets=[asset for feed in feeds for asset in feed_assets(feed)],
-        jobs=jobs,
+        jobs=[*jobs, *deadlines],
         sensors=[
-            *(feed_sensor(feed, job) for feed, job in zip(feeds, jobs, strict=True)),
+            *(feed_sensor(*each) for each in zip(feeds, jobs, deadlines, strict=True)),
             *(broken_feed_sensor(one) for one in broken),
             alert_failed_runs,
             watch_sensors,
+            retire_partitions,
         ],
         resources={"parts": PartsResource()},
     )

@@ -18,6 +18,7 @@ ImportProjectError
 │   └── DecidedMeanwhile    another run has matched with the same invoices (retry)
 ├── FileRefused             the content cannot be used; the file goes to `.failed/`
 │   ├── NotRecognised       the content fits none of the formats, or two
+│   ├── ComesAgain          the feed does not want its like again: a known name with other bytes, or known bytes
 │   ├── Unreadable          the format fits but the content breaks it
 │   └── NotBookable         readable, but a control total is wrong
 ├── PostingError            the receiving API
@@ -142,6 +143,10 @@ class FileRefused(ImportProjectError):
 
 class NotRecognised(FileRefused):
     """The content fits none of the formats, or more than one."""
+
+
+class ComesAgain(FileRefused):
+    """The feed refuses a file that is known in part: its name with other bytes, or its bytes under another name."""
 
 
 class Unreadable(FileRefused):

@@ -80,9 +80,12 @@ class Installation:
             clock=self.clock,
             open_source=built.open_source,
             open_api=built.open_api,
+            reveal=built.reveal,
         )
 
     def poll(self, parts: Parts, feed: str) -> tuple[Request, ...]:
+        """Poll, as long after the last time as the feed says."""
+        self.clock.advance(seconds=self.feed(feed).feed.poll.every_seconds)
         return asyncio.run(see(parts, self.feed(feed))).requests
 
     def poll_until_ready(self, parts: Parts, feed: str) -> Request:

@@ -1,5 +1,5 @@
-"""What a feed is, as a model: where files come from, what they look like, what is done with them.
-YAML is read in `load`."""
+"""What a feed is, as a model: where files come from, what they look like, what is done with them. The inbox's half is
+in `sources` and `files`; YAML is read in `load`."""
 
 import re
 from decimal import Decimal
@@ -7,72 +7,15 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from import_project.config.patterns import matcher
-from import_project.config.values import ExistingFile, Folder, Number, Secret, Strict, Text
+from import_project.config.files import Files
+from import_project.config.sources import Source
+from import_project.config.values import Secret, Strict, Text, Url
 from import_project.formats.registry import FORMATS
 from import_project.validation.columns import Column
 
 Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
 Sign = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")]
-
-
-class LocalFolder(Strict):
-    """A folder of this machine."""
-
-    kind: Literal["local_fs"]
-    path: Folder
-
-
-class SftpServer(Strict):
-    """A folder of an SFTP server, whose key must stand in `known_hosts`. Log in by password or key. Times: seconds."""
-
-    kind: Literal["sftp"]
-    host: Text
-    port: Number = 22
-    username: Text
-    password: Secret | None = None
-    key: Secret | None = None
-    passphrase: Secret | None = None
-    known_hosts: ExistingFile
-    path: Text = "."
-    connect_timeout: float = Field(default=15, gt=0)
-    login_timeout: float = Field(default=30, gt=0)
-    step_timeout: float = Field(default=60, gt=0)
-
-    @model_validator(mode="after")
-    def _a_way_in(self) -> Self:
-        if (self.password is None) == (self.key is None):
-            raise ValueError("give exactly one of password and key")
-        return self
-
-
-Source = Annotated[LocalFolder | SftpServer, Field(discriminator="kind")]
-
-
-class Pattern(Strict):
-    """Which names are meant: exactly one of a glob and a regular expression for the whole name."""
-
-    glob: str | None = None
-    regex: str | None = None
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        if (self.glob is None) == (self.regex is None):
-            raise ValueError("give exactly one of glob and regex")
-        try:
-            matcher(glob=self.glob, regex=self.regex)
-        except re.error as error:
-            raise ValueError(f"{self.glob or self.regex!r} is no regular expression: {error}") from None
-        return self
-
-
-class Files(Strict):
-    """Which files are taken and when: a file is ready after `looks` polls that saw the same size and mtime."""
-
-    pattern: Pattern
-    looks: int = Field(default=2, ge=1, le=100)
-    min_age_seconds: float = Field(default=0, ge=0)
 
 
 class Format(Strict):
@@ -224,15 +167,9 @@ class Api(Strict):
     """A receiving HTTP API. `concurrency` bounds the requests under way; time-outs in seconds."""
 
     api: Name
-    base_url: Text
+    base_url: Url
     token: Secret
     tenant_id: Text | None = None
     key_header: str = "Idempotency-Key"
     concurrency: int = Field(default=8, ge=1, le=256)
     timeout_seconds: float = Field(default=30, gt=0)
-
-    @model_validator(mode="after")
-    def _url(self) -> Self:
-        if not re.match(r"^https?://[^/\s]+", self.base_url):
-            raise ValueError(f"base_url {self.base_url!r} is no http or https address")
-        return self

@@ -12,6 +12,8 @@ from pydantic import BaseModel, ValidationError
 from import_project.config.feed import Api, Feed, Schema
 from import_project.errors import ConfigError
 
+#: What pydantic puts into a place beside the file's own keys.
+_TAGS = {"local_fs", "sftp", "ftp", "s3", "gcs", "azure_blob", "http_pull", "function-before"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -99,7 +101,7 @@ def _told(errors: ValidationError, model: type[BaseModel]) -> str:
     """Return the first mistake in words, and how many more there are."""
     all_errors = errors.errors(include_url=False, include_input=False)
     first = all_errors[0]
-    places = [str(p) for p in first["loc"] if p not in {"local_fs", "sftp", "function-before"}]
+    places = [str(p) for p in first["loc"] if p not in _TAGS]
     where = ".".join(places)
     if first["type"] == "extra_forbidden":
         known = _keys(model, places[:-1])

@@ -22,6 +22,9 @@ class Settings(Strict):
         default=None, repr=False, description="URL that alerts are posted to; none: logged only"
     )
     lease_seconds: float = Field(default=60, gt=0, description="how long a killed run keeps its file from the next")
+    partition_days: int = Field(
+        default=90, ge=1, description="how long a file that has ended stays a partition in Dagster"
+    )
     retry_seconds: float = Field(
         default=30, gt=0, description="wait after a file's first failure; doubles, at most an hour"
     )

@@ -3,11 +3,12 @@
 Plain values are resolved when the feed is read; secrets each time they are used, so that they can be rotated.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
 
 from import_project.errors import ConfigError
 
@@ -49,7 +50,14 @@ def _existing(value: Any, info: ValidationInfo) -> Any:
     return path
 
 
+def _http(value: str) -> str:
+    if not re.match(r"^https?://[^/\s]+", value):
+        raise ValueError(f"{value!r} is no http or https address")
+    return value
+
+
 Text = Annotated[str, BeforeValidator(_from_environment)]
+Url = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_http)]
 Number = Annotated[int, BeforeValidator(_from_environment)]
 Folder = Annotated[Path, BeforeValidator(_beside_feed)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing)]

@@ -16,3 +16,26 @@ def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
         description=loaded.feed.description or None,
         tags={"feed": loaded.name},
     )
+
+
+def deadline_job(loaded: LoadedFeed) -> dg.JobDefinition:
+    """Return the job whose run fails when an expected file has not come in time, for a feed that wants it so."""
+
+    @dg.op(
+        name=f"{loaded.name}_deadline",
+        config_schema={"missed": dg.Field(str, description="what was missed, in one line")},
+        description="Fails: an expected file has not come in time",
+    )
+    def deadline(context: dg.OpExecutionContext) -> None:
+        raise dg.Failure(description=context.op_config["missed"], allow_retries=False)
+
+    @dg.job(
+        name=f"{loaded.name}_deadline_job",
+        executor_def=dg.in_process_executor,
+        description=f"Fails when a file that {loaded.name} expects has not come in time",
+        tags={"feed": loaded.name},
+    )
+    def missed() -> None:
+        deadline()
+
+    return missed

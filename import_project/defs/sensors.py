@@ -2,71 +2,108 @@
 keys and partitions only wake work up."""
 
 import asyncio
-from collections.abc import Callable
+import os
 from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from import_project.config.load import BrokenFeed, LoadedFeed
+from import_project.config.load import BrokenFeed, LoadedFeed, load_feed
 from import_project.defs.alerts import alert
 from import_project.defs.partitions import partitions_of
-from import_project.errors import FileVanished
+from import_project.errors import FileVanished, SourceError
+from import_project.pipeline.expect import Coming, expected_files
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import see
-from import_project.records.files import Arrival
+from import_project.pipeline.see import Seen, see
 
 #: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next.
 _LONGEST_POLL = timedelta(seconds=50)
 _SURELY_CLAIMED = timedelta(minutes=1)
 
 
-def feed_sensor(loaded: LoadedFeed, job: UnresolvedAssetJobDefinition) -> dg.SensorDefinition:
-    """Return the sensor that watches a feed's inbox."""
+def feed_sensor(
+    loaded: LoadedFeed, job: UnresolvedAssetJobDefinition, deadline_job: dg.JobDefinition
+) -> dg.SensorDefinition:
+    """Return the sensor that watches a feed's inbox. It reads the feed's file anew at each tick."""
 
     @dg.sensor(
         name=f"{loaded.name}_sensor",
-        job=job,
+        jobs=[job, deadline_job],
         minimum_interval_seconds=loaded.feed.poll.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Watches the inbox of {loaded.name} and launches a run for each new file",
     )
     def watch(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> dg.SensorResult | dg.SkipReason:
-        end_dead_runs(context.instance, parts, loaded.name)
-        queued = _still_queued(context.instance, job.name)
-        seen = asyncio.run(see(parts, loaded, still_queued=queued, within=_LONGEST_POLL))
-        for problem in seen.problems:
-            context.log.error(problem)
-            alert(parts, f"problem:{loaded.name}:{problem}"[:255], f"{loaded.name}: {problem}", {"feed": loaded.name})
-        if not seen.requests:
+        if not loaded.path.exists():
+            return dg.SkipReason(f"{loaded.path.name} is gone; this sensor goes with the next reload")
+        feed = load_feed(loaded.path, os.environ)
+        if feed.name != loaded.name:
+            return dg.SkipReason(f"{loaded.path.name} is the feed {feed.name} now; it has a sensor of its own soon")
+        end_dead_runs(context.instance, parts, feed.name)
+        missed = _missed_files(parts, feed)
+        try:
+            seen = _poll(context, parts, feed, job.name)
+        except SourceError:
+            if not missed:
+                raise
+            context.log.exception("the inbox could not be listed")
+            seen = Seen(requests=(), waiting=0, problems=())
+        requests = [
+            dg.RunRequest(
+                run_key=r.key, job_name=job.name, partition_key=r.partition, tags={"feed": feed.name, "file": r.name}
+            )
+            for r in seen.requests
+        ]
+        requests += [
+            dg.RunRequest(run_key=key, job_name=deadline_job.name, tags={"feed": feed.name}, run_config=config)
+            for key, config in missed
+        ]
+        if not requests:
             return dg.SkipReason(f"nothing new; {seen.waiting} files wait to be stable")
         keys = [r.partition for r in seen.requests]
-        missing = [k for k in keys if not context.instance.has_dynamic_partition(f"{loaded.name}_files", k)]
+        absent = [k for k in keys if not context.instance.has_dynamic_partition(f"{feed.name}_files", k)]
         return dg.SensorResult(
-            run_requests=[
-                dg.RunRequest(run_key=r.key, partition_key=r.partition, tags={"feed": loaded.name, "file": r.name})
-                for r in seen.requests
-            ],
-            dynamic_partitions_requests=[partitions_of(loaded.name).build_add_request(missing)] if missing else [],
+            run_requests=requests,
+            dynamic_partitions_requests=[partitions_of(feed.name).build_add_request(absent)] if absent else [],
         )
 
     return watch
 
 
-def _still_queued(instance: dg.DagsterInstance, job: str) -> Callable[[Arrival], bool]:
-    """Tell whether a run for an arrival is on its way and will claim it."""
-    on_its_way = [
+def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed, job: str) -> Seen:
+    on_its_way = _on_its_way(context.instance, job)
+    seen = asyncio.run(see(parts, feed, on_its_way=on_its_way, within=_LONGEST_POLL))
+    for problem in seen.problems:
+        context.log.error(problem)
+        alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
+    return seen
+
+
+def _missed_files(parts: Parts, feed: LoadedFeed) -> list[tuple[str, dict[str, object]]]:
+    """Tell people of files that are late or missed, as the feed wants; return keys and configs of runs to fail."""
+    expect = feed.feed.files.expect
+    to_fail: list[tuple[str, dict[str, object]]] = []
+    for expected in expected_files(parts, feed):
+        if expect is None or expect.on_miss == "skip" or expected.coming is Coming.CAME:
+            continue
+        text, key = expected.told(feed.name), f"{expected.coming}:{feed.name}:{expected.due_at.isoformat()}"
+        if expected.coming is Coming.MISSED and expect.on_miss == "fail":
+            to_fail.append((key, {"ops": {f"{feed.name}_deadline": {"config": {"missed": text}}}}))
+        else:
+            alert(parts, key, text, {"feed": feed.name})
+    return to_fail
+
+
+def _on_its_way(instance: dg.DagsterInstance, job: str) -> set[str]:
+    """Return the partitions that a run is queued or has started for."""
+    statuses = [
         dg.DagsterRunStatus.QUEUED,
         dg.DagsterRunStatus.NOT_STARTED,
         dg.DagsterRunStatus.STARTING,
         dg.DagsterRunStatus.STARTED,
     ]
-
-    def still_queued(arrival: Arrival) -> bool:
-        tags = {"dagster/partition": arrival.partition or ""}
-        return instance.get_runs_count(dg.RunsFilter(job_name=job, tags=tags, statuses=on_its_way)) > 0
-
-    return still_queued
+    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
+    return {run.tags.get("dagster/partition", "") for run in runs}
 
 
 def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:

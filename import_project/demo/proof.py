@@ -62,7 +62,7 @@ def _wait(ledger: Ledger, timeout: float, stopped: Callable[[], bool], tell: Cal
             return ["the Dagster daemon stopped by itself"]
         try:
             names = {e.file for e in EXPECTED}
-            ended, polls = sum(o.name in names for o in ledger.outcomes.all()), ledger.arrivals.polls()
+            ended, polls = sum(o.name in names for o in ledger.outcomes.all()), ledger.sightings.polls()
         except ImportProjectError as error:
             return [str(error)]
         now = f"{ended} of {len(EXPECTED)} files have ended"
@@ -75,7 +75,7 @@ def _wait(ledger: Ledger, timeout: float, stopped: Callable[[], bool], tell: Cal
                 return []
         time.sleep(0.5)
     waiting = [
-        f"{a.feed}: {a.name} is {a.state}: {a.error or 'no error'}" for f in feeds for a in ledger.arrivals.unended(f)
+        f"{a.feed}: {a.name} is {a.state}: {a.error or 'no error'}" for f in feeds for a in ledger.sightings.unended(f)
     ]
     return [f"not all files ended in {timeout:.0f} seconds", *waiting]
 

@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from import_project.config.load import LoadedFeed
 from import_project.errors import FileVanished, SourceError
 from import_project.pipeline.parts import Parts
-from import_project.records.files import Arrival, ArrivalState
+from import_project.pipeline.places import aside_path, held_path
+from import_project.records.files import Arrival, ArrivalState, Staged
 from import_project.sources.base import Source
 
 
@@ -21,45 +22,59 @@ async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> As
     """Move the copy if it is still due. When the source fails, a later poll does it."""
     arrival = parts.ledger.arrivals.of(loaded.name, partition)
     if not arrival.aside_due:
-        return Aside(place=arrival.set_aside_to or "nothing to move")
+        stays = "left where it is" if loaded.feed.source.read_only else "nothing to move"
+        return Aside(place=arrival.set_aside_to or stays)
     try:
         async with parts.open_source(loaded) as source:
-            return await move_aside(parts, source, arrival)
+            return await move_aside(parts, loaded, source, arrival)
     except SourceError as error:
         return Aside(place=f"not yet: {error.what}")
 
 
-async def move_aside(parts: Parts, source: Source, arrival: Arrival) -> Aside:
-    """Move a held copy to `.archive/YYYY/MM/DD/` or `.failed/`, and record where it went.
+async def move_aside(parts: Parts, loaded: LoadedFeed, source: Source, arrival: Arrival) -> Aside:
+    """Move a held copy to the feed's archive or its folder for failed files, and record where it went.
 
-    The day is the one on which the file was first seen (UTC), so that every try aims at the same place. A copy that the
-    sender has written to since it was read (with a handle that outlives the rename) goes to `.failed/`.
+    A copy that the sender has written to since it was read (with a handle that outlives the rename) counts as failed.
+    Its done-file goes with it.
     """
     assert arrival.claimed_as is not None
-    if problem := await _written_to(source, arrival):
-        target = f".failed/{arrival.name}"
-        place = await source.set_aside(arrival.claimed_as, target, if_taken=f"{target}.dup-{arrival.id}")
-        parts.ledger.arrivals.set_aside(arrival.id, place, parts.clock(), error=problem)
-        return Aside(place=place, problem=problem)
-    folder = ".failed" if arrival.state is ArrivalState.FAILED else f".archive/{arrival.first_seen_at:%Y/%m/%d}"
-    target = f"{folder}/{arrival.name}"
-    if_taken = f"{target}.dup-{int(arrival.first_seen_at.timestamp() * 1000)}"
+    file = arrival.staged(arrival.claimed_as)
+    problem = await _written_to(source, file, arrival)
+    failed = problem is not None or arrival.state is ArrivalState.FAILED
     try:
-        place = await source.set_aside(arrival.claimed_as, target, if_taken=if_taken)
+        place = await _move(loaded, source, file, arrival, failed=failed)
     except FileVanished:
         place = "gone from the sender's server"
-    parts.ledger.arrivals.set_aside(arrival.id, place, parts.clock(), error=arrival.error)
-    return Aside(place=place)
+    await _move_done_file(loaded, source, arrival, failed=failed)
+    parts.ledger.arrivals.set_aside(arrival.id, place, parts.clock(), error=problem or arrival.error)
+    return Aside(place=place, problem=problem)
 
 
-async def _written_to(source: Source, arrival: Arrival) -> str | None:
-    assert arrival.claimed_as is not None
+async def _move(loaded: LoadedFeed, source: Source, file: Staged, arrival: Arrival, *, failed: bool) -> str:
+    files = loaded.feed.files
+    target, taken = aside_path(files.folders, files.pattern, file.name, failed=failed, seen_at=arrival.first_seen_at)
+    return await source.set_aside(file, target, if_taken=taken)
+
+
+async def _move_done_file(loaded: LoadedFeed, source: Source, arrival: Arrival, *, failed: bool) -> None:
+    files = loaded.feed.files
+    name = files.done_name(arrival.name)
+    if name is None or arrival.partition is None:
+        return
+    path = held_path(files.folders, arrival.partition, name)
+    for found in await source.held(files.folders.processing):
+        if found.held_as == path:
+            file = Staged(name=name, held_as=path, version=found.file.version)
+            await _move(loaded, source, file, arrival, failed=failed)
+
+
+async def _written_to(source: Source, file: Staged, arrival: Arrival) -> str | None:
     if arrival.sha256 is None:
         return None
     try:
-        now = await source.facts(arrival.claimed_as)
+        now = await source.facts(file)
     except FileVanished:
-        return None  # moved by an earlier try
-    if (now.size, now.mtime) == (arrival.size, arrival.mtime):
+        return None  # moved by an earlier try, or replaced by a file that is another arrival
+    if now.facts == arrival.facts:
         return None
     return f"the sender wrote to {arrival.name} after it was read: {arrival.size} bytes then, {now.size} now"

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from import_project.config.load import LoadedFeed
+from import_project.config.values import Secret
 from import_project.posting.client import ImportApiClient
 from import_project.sources.base import Source
 from import_project.store.landing import Landing
@@ -14,7 +15,8 @@ from import_project.store.tables import Tables
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
-    """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure."""
+    """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure.
+    `reveal` reads a secret now."""
 
     ledger: Ledger
     landing: Landing
@@ -22,6 +24,7 @@ class Parts:
     clock: Callable[[], datetime]
     open_source: Callable[[LoadedFeed], Source]
     open_api: Callable[[LoadedFeed], ImportApiClient]
+    reveal: Callable[[Secret | None], str | None]
     lease: timedelta = timedelta(seconds=60)
     retry: timedelta = timedelta(seconds=30)
 

@@ -1,52 +1,118 @@
-"""Steps 2 to 4: claim the sender's copy by rename, stream it to landing, recognise it. The ledger's claim is first."""
+"""Steps 2 to 4: claim the sender's copy, stream it to landing, unpack it, see whether it came before, recognise it. The
+ledger's claim is first."""
 
-from import_project.errors import FileChanged, FileVanished, NotRecognised
+from import_project.errors import ComesAgain, FileChanged, FileVanished, NotRecognised
 from import_project.formats.registry import format_named
+from import_project.packing.kinds import HEAD, kind_of
+from import_project.pipeline.again import meeting, policy
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.hold import Facts, Held
-from import_project.records.files import ArrivalState, Listed
+from import_project.pipeline.places import held_path
+from import_project.pipeline.unpack import unpacked
+from import_project.records.files import Arrival, ArrivalState, Landed, Listed, Staged
 from import_project.records.outcomes import Counts
+from import_project.sources.base import Source
+
+#: What is read of a file to recognise its format.
+_START = 1 << 18
 
 
 async def receive(held: Held) -> Facts | None:
-    """Bring the file's bytes into landing. None: they came before, and the file ends as a duplicate.
+    """Bring the file's bytes into landing. None: nothing more is to be done with it, and it has ended.
 
-    Raises FileVanished when it was gone before the claim, FileChanged when size or mtime moved meanwhile, and
-    NotRecognised when the content is not the feed's format.
+    Raises FileVanished when it was gone before the claim, FileChanged when its facts moved meanwhile, ComesAgain when
+    the feed does not want its like again, and NotRecognised when the content is not the feed's format.
     """
-    parts, arrival, claim = held.parts, held.arrival, held.claim
+    arrival = held.arrival
     sha256 = arrival.sha256 or await _fetch(held)
-    if parts.ledger.arrivals.bringer(held.feed, sha256) != arrival.id:
-        parts.ledger.outcomes.conclude(claim, ArrivalState.DUPLICATE, Counts(), {}, parts.clock())
-        await try_move_aside(parts, held.loaded, claim.partition)
-        parts.ledger.arrivals.release(claim)
+    if sha256 is None:
+        await _end(held, ArrivalState.UNPACKED)
+        return None
+    if state := _unwanted(held, sha256):
+        await _end(held, state)
         return None
     form = held.loaded.feed.format
-    if not format_named(form.kind).recognise(parts.landing.read(sha256), **form.options):
-        raise NotRecognised(f"the content is not {form.kind}", do="look at it with `import-project inspect`")
+    if not format_named(form.kind).recognise(held.parts.landing.head(sha256, _START), **form.options):
+        packed = kind_of(held.parts.landing.head(sha256, HEAD))
+        do = f"it is packed ({packed}): say files.unpack" if packed else "look at it with `import-project inspect`"
+        raise NotRecognised(f"the content is not {form.kind}", do=do)
     return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
-async def _fetch(held: Held) -> str:
-    """Claim, stream and record. Returns the bytes' sha256."""
-    parts, arrival, claim = held.parts, held.arrival, held.claim
-    held_as = arrival.claimed_as or f".processing/{arrival.id}-{arrival.name}"
-    async with parts.open_source(held.loaded) as source:
-        parts.ledger.arrivals.moved(claim, held_as)
-        if not await source.claim(arrival.name, held_as):
-            parts.ledger.arrivals.end(claim, ArrivalState.VANISHED)
-            raise FileVanished("the file was gone before it was claimed")
-        before = await source.facts(held_as)
-        _unchanged(held, Listed(name=arrival.name, size=arrival.size, mtime=arrival.mtime), before)
-        landed = await parts.landing.receive(source.open(held_as), expected_size=before.size)
-        _unchanged(held, before, await source.facts(held_as))
-    parts.ledger.arrivals.landed(claim, landed, parts.clock())
-    return landed.sha256
+async def _end(held: Held, state: ArrivalState) -> None:
+    """End a file of which nothing is imported."""
+    held.parts.ledger.outcomes.conclude(held.claim, state, Counts(), {}, held.parts.clock())
+    await try_move_aside(held.parts, held.loaded, held.claim.partition)
+    held.parts.ledger.arrivals.release(held.claim)
 
 
-def _unchanged(held: Held, before: Listed, now: Listed) -> None:
+def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
+    """Hold a landed file against those before it. Returns the state to end it with, None to go on.
+
+    A file that has ended and is run again by hand has been decided about; only a duplicate stays one.
+    """
+    arrivals, arrival = held.parts.ledger.arrivals, held.arrival
+    met = meeting(arrival, arrivals.bringer(held.feed, sha256), arrivals.namesakes(arrival), sha256)
+    if arrival.state.ended and met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}:
+        return None
+    wanted = policy(held.loaded.feed.files.again, met)
+    if wanted == "quarantine" and not arrival.state.ended:
+        told = met.replace("_", " ")
+        raise ComesAgain(f"the feed refuses a file with {told}", do=f"look at it; files.again.{met} decides")
+    if wanted == "skip":
+        same = met in {"same_file", "new_name_same_bytes"}
+        return ArrivalState.DUPLICATE if same else ArrivalState.SKIPPED
+    return None
+
+
+async def _fetch(held: Held) -> str | None:
+    """Claim, stream, unpack and record. Returns the content's sha256, or None when it was an archive of files."""
+    async with held.parts.open_source(held.loaded) as source:
+        landed = await fetch(held, source)
+    content = await unpacked(held, landed)
+    if content is None:
+        return None
+    packed = None if content == landed else landed.sha256
+    held.parts.ledger.arrivals.landed(held.claim, content, held.parts.clock(), packed=packed)
+    return content.sha256
+
+
+async def fetch(held: Held, source: Source) -> Landed:
+    """Claim the copy through an open source and bring its bytes into landing."""
+    parts, arrival = held.parts, held.arrival
+    file, before = await _claimed(held, source)
+    _unchanged(held, arrival, before)
+    landed = await parts.landing.receive(source.open(file, before.size), expected_size=before.size)
+    _unchanged(held, before, await source.facts(file))
+    done_file = held.loaded.feed.files.done_name(arrival.name)
+    if done_file is not None and not held.loaded.feed.source.read_only:
+        held_as = held_path(held.loaded.feed.files.folders, held.claim.partition, done_file)
+        for listed in (await source.list(lambda name: name == done_file)).files:
+            await source.claim(Staged(name=done_file, held_as=held_as, version=listed.version))
+    return landed
+
+
+async def _claimed(held: Held, source: Source) -> tuple[Staged, Listed]:
+    """Hold the copy at the sender, or leave it where it lies if nothing may be moved there. Returns its facts too."""
+    arrival, claim, feed = held.arrival, held.claim, held.loaded.feed
+    arrivals = held.parts.ledger.arrivals
+    if feed.source.read_only:
+        file = arrival.staged(arrival.name)
+    else:
+        file = arrival.staged(arrival.claimed_as or held_path(feed.files.folders, claim.partition, arrival.name))
+        arrivals.moved(claim, file.held_as)
+    try:
+        if not feed.source.read_only and not await source.claim(file):
+            raise FileVanished("another took it")
+        return file, await source.facts(file)
+    except FileVanished:
+        arrivals.end(claim, ArrivalState.VANISHED)
+        raise FileVanished("the file was gone before it was claimed") from None
+
+
+def _unchanged(held: Held, before: Arrival | Listed, now: Listed) -> None:
     """Raise FileChanged when size or mtime moved; the ledger then knows the new ones, for the next try to compare."""
-    if (before.size, before.mtime) != (now.size, now.mtime):
-        held.parts.ledger.arrivals.changed(held.claim, size=now.size, mtime=now.mtime)
+    if before.facts != now.facts:
+        held.parts.ledger.arrivals.changed(held.claim, now)
         told = f"{before.size} bytes of {before.mtime:%F %T} became {now.size} of {now.mtime:%F %T}"
         raise FileChanged(f"the sender still writes: {told}")

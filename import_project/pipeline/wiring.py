@@ -3,14 +3,12 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from import_project.config.feed import LocalFolder, Schema
+from import_project.config.feed import Schema
 from import_project.config.load import LoadedFeed
 from import_project.config.settings import Settings
+from import_project.pipeline.inbox import open_source, reveal
 from import_project.pipeline.parts import Parts
 from import_project.posting.client import ImportApiClient
-from import_project.sources.base import Source
-from import_project.sources.local import LocalSource
-from import_project.sources.sftp import SftpLogin, SftpSource
 from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
 from import_project.store.tables import Tables
@@ -24,31 +22,12 @@ def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
         landing=Landing(settings.home / "landing"),
         tables=Tables(settings.home / "tables"),
         clock=lambda: datetime.now(UTC),
-        open_source=lambda feed: open_source(feed, environ),
+        open_source=lambda feed: open_source(feed, environ, datetime.now(UTC)),
         open_api=lambda feed: open_api(feed, environ),
+        reveal=lambda secret: reveal(secret, environ),
         lease=timedelta(seconds=settings.lease_seconds),
         retry=timedelta(seconds=settings.retry_seconds),
     )
-
-
-def open_source(loaded: LoadedFeed, environ: Mapping[str, str]) -> Source:
-    """Build the source of a feed."""
-    source = loaded.feed.source
-    if isinstance(source, LocalFolder):
-        return LocalSource(source.path)
-    login = SftpLogin(
-        host=source.host,
-        port=source.port,
-        username=source.username,
-        known_hosts=source.known_hosts,
-        password=source.password.reveal(environ) if source.password else None,
-        private_key=source.key.reveal(environ) if source.key else None,
-        passphrase=source.passphrase.reveal(environ) if source.passphrase else None,
-        connect_timeout=source.connect_timeout,
-        login_timeout=source.login_timeout,
-        step_timeout=source.step_timeout,
-    )
-    return SftpSource(login, source.path)
 
 
 def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:

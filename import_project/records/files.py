@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class ArrivalState(StrEnum):
-    """Where an arrival stands. The last four are ends; only an end may follow by nothing."""
+    """Where an arrival stands. From `done` on they are ends, after which no run is needed."""
 
     SEEN = "seen"  # listed, perhaps still growing
     READY = "ready"  # stable: a run may claim it
@@ -14,7 +14,9 @@ class ArrivalState(StrEnum):
     LANDED = "landed"  # its bytes are in landing
     DONE = "done"
     FAILED = "failed"  # refused, with a reason
+    UNPACKED = "unpacked"  # it held files, which are arrivals of their own now
     DUPLICATE = "duplicate"  # bytes the feed has had before
+    SKIPPED = "skipped"  # new bytes under a known name, which the feed does not want
     VANISHED = "vanished"  # gone before a run claimed it
 
     @property
@@ -23,7 +25,7 @@ class ArrivalState(StrEnum):
         return self in ENDED
 
 
-ENDED = frozenset({ArrivalState.DONE, ArrivalState.FAILED, ArrivalState.DUPLICATE, ArrivalState.VANISHED})
+ENDED = frozenset(ArrivalState) - {ArrivalState.SEEN, ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -61,7 +63,9 @@ class Arrival:
     """A listed file as the ledger knows it. Times are aware UTC.
 
     `partition` is its key in Dagster, given when it is ready. `claimed_as` and `set_aside_to` are paths at the sender.
-    `token` grows with each claim: an action with an older token is refused.
+    `token` grows with each claim: an action with an older token is refused. `looks` counts the listings that showed it
+    unchanged, the last of them at `looked_at`; `missing` those in a row that did not show it. `container` is the
+    arrival of the archive that it came in.
     """
 
     id: int
@@ -84,15 +88,33 @@ class Arrival:
     set_aside_at: datetime | None
     error: str | None
     first_seen_at: datetime
+    version: str | None = None
+    looked_at: datetime | None = None
+    missing: int = 0
+    container: int | None = None
+
+    @property
+    def facts(self) -> tuple[int, datetime, str | None]:
+        """What the last listing said of its bytes; compares with `Listed.facts`."""
+        return self.size, self.mtime, self.version
+
+    def staged(self, held_as: str) -> Staged:
+        """Return it as a source knows it under a claim."""
+        return Staged(name=self.name, held_as=held_as, version=self.version)
 
     def held(self, now: datetime) -> bool:
         """Whether a run's lease on it is still good at `now`."""
         return self.lease_until is not None and self.lease_until > now
 
+    def due(self, now: datetime) -> bool:
+        """Whether a run should be asked for now, if it is open: none holds it, and none is waited for."""
+        return not self.held(now) and (self.retry_at is None or self.retry_at <= now)
+
     @property
     def aside_due(self) -> bool:
         """Whether it has ended but its copy at the sender still waits to be moved."""
-        return self.state.ended and self.claimed_as is not None and self.set_aside_at is None
+        moved = self.claimed_as is not None and self.set_aside_at is None
+        return moved and self.state.ended and self.state is not ArrivalState.VANISHED
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

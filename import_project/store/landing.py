@@ -1,5 +1,6 @@
 """The raw bytes of every file, written once under their sha256 and never changed. What they mean is not known here."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -36,11 +37,39 @@ class Landing:
             settle(part, self.path(hashed.hexdigest()))
         return Landed(sha256=hashed.hexdigest(), size=size)
 
-    def read(self, sha256: str) -> bytes:
-        """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""
+    def workshop(self) -> Path:
+        """Return a folder for temporary files, on the same disk."""
+        folder = self.root / ".workshop"
+        with disk_errors(f"write to landing {self.root}"):
+            folder.mkdir(parents=True, exist_ok=True)
+        return folder
+
+    async def take(self, path: Path) -> Landed:
+        """Keep the bytes of a file in the workshop, which is gone afterwards. Raises StoreFull."""
+        return await asyncio.to_thread(self._take, path)
+
+    def _take(self, path: Path) -> Landed:
+        with disk_errors(f"write to landing {self.root}"):
+            with path.open("rb") as content:
+                sha256 = hashlib.file_digest(content, "sha256").hexdigest()
+            size = path.stat().st_size
+            settle(path, self.path(sha256))
+        return Landed(sha256=sha256, size=size)
+
+    def head(self, sha256: str, size: int) -> bytes:
+        """Return the first bytes, at most `size` of them, unproved. Raises StoreDamaged when they are gone."""
+        with disk_errors(f"read from landing {self.root}"), self._existing(sha256).open("rb") as content:
+            return content.read(size)
+
+    def _existing(self, sha256: str) -> Path:
         path = self.path(sha256)
         if not path.is_file():
             raise StoreDamaged(f"landing has no file {sha256}", do="restore it from a backup")
+        return path
+
+    def read(self, sha256: str) -> bytes:
+        """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""
+        path = self._existing(sha256)
         with disk_errors(f"read from landing {self.root}"):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:

@@ -86,7 +86,7 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
         (
             "orders.yaml",
             lambda d: d["files"].update(pattern={"glob": "a", "regex": "b"}),
-            "files.pattern: give exactly one of glob and regex",
+            "files.pattern: give exactly one of glob, regex and dated",
         ),
         ("orders.yaml", lambda d: d.update(schema="nothing"), "schema: no such file: "),
         ("orders.yaml", lambda d: d["post"].update(api="nothing"), "post.api: no such file: "),
@@ -127,7 +127,7 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
             "source.host: the environment variable NOT_SET is not set",
         ),
         ("bankgiro.yaml", lambda d: d["match"].update(rules=["guess"]), "match.rules.0: Input should be"),
-        ("apis/erp.yaml", lambda d: d.update(base_url="erp"), "base_url 'erp' is no http or https address"),
+        ("apis/erp.yaml", lambda d: d.update(base_url="erp"), "base_url: 'erp' is no http or https address"),
         ("apis/erp.yaml", lambda d: d.update(token="t0ken"), "token: a secret is not written here"),
         ("apis/erp.yaml", lambda d: d.update(api="other"), "api: must be erp, as the file's name"),
         (

@@ -88,18 +88,20 @@ def main(feed: str, calls: int) -> None:
     loaded = next(f for f in feeds if f.name == feed)
     real = build_parts(settings, os.environ)
     fuse = Fuse(calls)
-    real.ledger.arrivals.polls()  # migrate first: a kill in it is another test's
+    real.ledger.sightings.polls()  # migrate first: a kill in it is another test's
+    clock = Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"])))
     parts = replace(
         real,
-        ledger=Fused(real.ledger, fuse, ("arrivals", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
+        ledger=Fused(real.ledger, fuse, ("arrivals", "sightings", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
         landing=Fused(real.landing, fuse),  # type: ignore[arg-type]
         tables=Fused(real.tables, fuse),  # type: ignore[arg-type]
         open_source=lambda one: Fused(real.open_source(one), fuse),
         open_api=lambda one: Fused(real.open_api(one), fuse),  # type: ignore[arg-type,return-value]
         lease=timedelta(seconds=30),
-        clock=Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"]))),
+        clock=clock,
     )
     for _ in range(2):
+        clock.advance(seconds=loaded.feed.poll.every_seconds)
         for request in asyncio.run(see(parts, loaded)).requests:
             run_file(parts, loaded, request.partition, owner=f"run-{os.getpid()}")
 

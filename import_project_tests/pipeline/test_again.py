@@ -150,7 +150,7 @@ def test_duplicate_stays_one_when_its_run_was_cut_off(installation: Installation
         "orders", request.partition, owner="cut-off", now=parts.clock(), lease=parts.lease
     )
     (installation.inbox / ".processing").mkdir(exist_ok=True)
-    held = f".processing/{arrival.id}-{arrival.name}"
+    held = f".processing/0123456789-{arrival.name}"
     (installation.inbox / arrival.name).rename(installation.inbox / held)
     parts.ledger.arrivals.moved(claim, held)
     sha256 = parts.ledger.outcomes.all()[0].sha256 or ""

@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from import_project.errors import ClaimLost, ConfigError, FileVanished, LedgerUnavailable
-from import_project.records.files import ArrivalState, Claim, Landed, Listed
+from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.outcomes import Counts
 from import_project.records.postings import Answer, Draft, PostingKind, PostingState
 from import_project.store.ledger import Ledger
@@ -32,10 +32,14 @@ def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
     made.close()
 
 
+def due(ledger: Ledger, now: datetime) -> list[Arrival]:
+    return [a for a in ledger.arrivals.unfinished("f") if a.due(now)]
+
+
 def ready(ledger: Ledger, name: str = "a.csv", partition: str = "a~1") -> int:
-    ledger.arrivals.see("f", [(Listed(name=name, size=3, mtime=NOW), 0, None)], NOW)
-    (arrival,) = [a for a in ledger.arrivals.unended("f") if a.name == name]
-    ledger.arrivals.ready([(arrival.id, partition)])
+    ledger.sightings.see("f", [(Listed(name=name, size=3, mtime=NOW), 0, None)], NOW)
+    (arrival,) = [a for a in ledger.sightings.unended("f") if a.name == name]
+    ledger.sightings.ready([(arrival.id, partition)])
     return arrival.id
 
 
@@ -48,7 +52,7 @@ def draft(subject: str, part: int = 0, body: str = "{}") -> Draft:
 
 
 def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
-    ledger.arrivals.unended("f")
+    ledger.sightings.unended("f")
     with ledger.database.engine.connect() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, metadata)
@@ -62,7 +66,7 @@ def test_two_processes_may_open_an_empty_ledger_at_once(ledger: Ledger) -> None:
 
     def open_it(one: Ledger) -> None:
         try:
-            one.arrivals.unended("f")
+            one.sightings.unended("f")
         except Exception as error:  # noqa: BLE001 - whatever it is, the test tells it
             failures.append(error)
 
@@ -80,13 +84,13 @@ def test_times_come_back_aware_and_exact(ledger: Ledger) -> None:
     ready(ledger)
     assert ledger.arrivals.of("f", "a~1").mtime == NOW
     with pytest.raises(sa.exc.StatementError, match="naive time"):
-        ledger.arrivals.see("f", [(Listed(name="b", size=1, mtime=datetime(2026, 1, 1)), 0, None)], NOW)  # noqa: DTZ001
+        ledger.sightings.see("f", [(Listed(name="b", size=1, mtime=datetime(2026, 1, 1)), 0, None)], NOW)  # noqa: DTZ001
 
 
 def test_seeing_the_same_file_twice_makes_one_arrival(ledger: Ledger) -> None:
     for _ in range(2):
-        ledger.arrivals.see("f", [(Listed(name="a.csv", size=3, mtime=NOW), 0, None)], NOW)
-    assert len(ledger.arrivals.named("f", ["a.csv"])) == 1
+        ledger.sightings.see("f", [(Listed(name="a.csv", size=3, mtime=NOW), 0, None)], NOW)
+    assert len(ledger.sightings.named("f", ["a.csv"])) == 1
 
 
 def test_one_of_two_runs_gets_the_claim_until_the_lease_ends(ledger: Ledger) -> None:
@@ -125,7 +129,7 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
 
 def test_claim_of_what_is_gone_or_unknown(ledger: Ledger) -> None:
     arrival_id = ready(ledger)
-    ledger.arrivals.vanish([arrival_id])
+    ledger.sightings.vanish([arrival_id])
     with pytest.raises(FileVanished):
         claimed(ledger)
     with pytest.raises(FileVanished):
@@ -135,33 +139,34 @@ def test_claim_of_what_is_gone_or_unknown(ledger: Ledger) -> None:
 def test_claimed_file_does_not_vanish(ledger: Ledger) -> None:
     arrival_id = ready(ledger)
     claimed(ledger)
-    ledger.arrivals.vanish([arrival_id])
+    ledger.sightings.vanish([arrival_id])
     assert ledger.arrivals.of("f", "a~1").state is ArrivalState.CLAIMED
 
 
 def test_due_is_what_no_run_holds_and_no_wait_stops(ledger: Ledger) -> None:
     arrival_id = ready(ledger)
-    assert [a.id for a in ledger.arrivals.due("f", NOW)] == [arrival_id]
+    assert [a.id for a in due(ledger, NOW)] == [arrival_id]
     ledger.arrivals.requested([arrival_id], again_at=NOW + timedelta(minutes=1))
-    assert ledger.arrivals.due("f", NOW) == []
+    assert due(ledger, NOW) == []
     later = NOW + timedelta(minutes=2)
-    assert [a.requests for a in ledger.arrivals.due("f", later)] == [1]
+    assert [a.requests for a in due(ledger, later)] == [1]
     claim = claimed(ledger, now=later)
-    assert ledger.arrivals.due("f", later) == []
+    assert due(ledger, later) == []
     ledger.arrivals.try_later(claim, error="down", retry_at=later + timedelta(seconds=30))
-    assert ledger.arrivals.due("f", later) == []
-    assert len(ledger.arrivals.due("f", later + timedelta(seconds=31))) == 1
+    assert due(ledger, later) == []
+    assert len(due(ledger, later + timedelta(seconds=31))) == 1
     ledger.arrivals.end(claim, ArrivalState.DONE)
-    assert ledger.arrivals.due("f", later + timedelta(days=1)) == []
+    assert due(ledger, later + timedelta(days=1)) == []
 
 
 def test_bytes_that_came_before_are_known_by_their_first_arrival(ledger: Ledger) -> None:
     first = ready(ledger)
-    assert ledger.arrivals.landed(claimed(ledger), Landed(sha256=SHA, size=3), NOW) is None
-    assert ledger.arrivals.landed(claimed(ledger), Landed(sha256=SHA, size=3), NOW) is None
+    for _ in range(2):
+        ledger.arrivals.landed(claimed(ledger), Landed(sha256=SHA, size=3), NOW)
     ready(ledger, "b.csv", "b~1")
     _, other = ledger.arrivals.claim("f", "b~1", owner="r2", now=NOW, lease=LEASE)
-    assert ledger.arrivals.landed(other, Landed(sha256=SHA, size=3), NOW) == first
+    ledger.arrivals.landed(other, Landed(sha256=SHA, size=3), NOW)
+    assert ledger.arrivals.bringer("f", SHA).id == first
 
 
 def test_subject_is_decided_once_and_its_posting_never_changes(ledger: Ledger) -> None:
@@ -234,11 +239,11 @@ def test_urls_that_are_no_ledger(url: str, told: str) -> None:
 def test_database_that_does_not_answer_is_a_named_error(tmp_path: Path) -> None:
     ledger = Ledger("postgresql://u:hunter2@127.0.0.1:1/d")
     with pytest.raises(LedgerUnavailable) as error:
-        ledger.arrivals.unended("f")
+        ledger.sightings.unended("f")
     assert "hunter2" not in str(error.value)
     (tmp_path / "folder.db").mkdir()
     with pytest.raises(LedgerUnavailable):
-        Ledger(f"sqlite:///{tmp_path}/folder.db").arrivals.unended("f")
+        Ledger(f"sqlite:///{tmp_path}/folder.db").sightings.unended("f")
 
 
 def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) -> None:

@@ -1,6 +1,7 @@
-"""Arrivals in the ledger: what was seen, who holds it, how it ended. Which change is due is decided by the caller."""
+"""Arrivals in the ledger from the moment they are due: who holds them, what they brought, how they ended. What polls
+saw is in `sightings`; which change is due is decided by the caller."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -8,17 +9,16 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
-from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, Landed, Listed
+from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import arrivals, files, polls
+from import_project.store.ledger.tables import arrivals, files
 
-_FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
-_WAITING = (ArrivalState.SEEN, ArrivalState.READY)
+FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
-_CHUNK = 500
 
 
-def _arrival(row: sa.Row[Any]) -> Arrival:
+def as_arrival(row: sa.Row[Any]) -> Arrival:
+    """Return a row of FIELDS as a record."""
     values = row._asdict()
     return Arrival(**{**values, "state": ArrivalState(values["state"])})
 
@@ -38,84 +38,18 @@ class Arrivals:
 
     def of(self, feed: str, partition: str) -> Arrival:
         """Return the arrival with this partition key. Raises FileVanished when the ledger has none."""
-        query = sa.select(*_FIELDS).where(arrivals.c.feed == feed, arrivals.c.partition == partition)
+        query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.partition == partition)
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise FileVanished("the ledger knows no such file", feed=feed, file=partition)
-        return _arrival(row)
+        return as_arrival(row)
 
-    def unended(self, feed: str) -> list[Arrival]:
-        """Return all arrivals of a feed that have not ended, or whose copy at the sender still waits to be moved."""
-        aside_due = arrivals.c.claimed_as.is_not(None) & arrivals.c.set_aside_at.is_(None)
-        query = sa.select(*_FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.not_in(ENDED) | aside_due)
+    def unfinished(self, feed: str) -> list[Arrival]:
+        """Return the arrivals that need a run to bring them to their end, in the order they were first seen."""
+        query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN))
         with self._database.read() as connection:
-            return [_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
-
-    def named(self, feed: str, names: Sequence[str]) -> list[Arrival]:
-        """Return all arrivals a feed ever had under `names`, oldest first."""
-        found: list[Arrival] = []
-        with self._database.read() as connection:
-            for start in range(0, len(names), _CHUNK):
-                some = arrivals.c.name.in_(names[start : start + _CHUNK])
-                query = sa.select(*_FIELDS).where(arrivals.c.feed == feed, some).order_by(arrivals.c.id)
-                found += [_arrival(row) for row in connection.execute(query)]
-        return found
-
-    def see(self, feed: str, new: Iterable[tuple[Listed, int, str | None]], now: datetime) -> None:
-        """Record first sightings, each with its occurrence number, and its partition key if it is ready at once."""
-        rows = [
-            {"feed": feed, "name": f.name, "size": f.size, "mtime": f.mtime, "occurrence": occurrence}
-            | {"state": ArrivalState.READY if partition else ArrivalState.SEEN, "partition": partition}
-            | {"looks": 1, "first_seen_at": now}
-            for f, occurrence, partition in new
-        ]
-        if rows:
-            with self._database.write() as connection:
-                connection.execute(self._database.insert_new(arrivals), rows)
-
-    def look_again(self, ids: Iterable[int]) -> None:
-        """Count one more look at arrivals that have not changed."""
-        self._change(ids, {"looks": arrivals.c.looks + 1})
-
-    def vanish(self, ids: Iterable[int]) -> None:
-        """End arrivals that are no longer listed, unless a run has claimed them meanwhile."""
-        self._change(ids, {"state": ArrivalState.VANISHED})
-
-    def ready(self, partitions: Iterable[tuple[int, str]]) -> None:
-        """Make stable arrivals ready under their partition keys."""
-        for arrival_id, partition in partitions:
-            self._change([arrival_id], {"state": ArrivalState.READY, "partition": partition})
-
-    def _change(self, ids: Iterable[int], values: dict[str, Any]) -> None:
-        wanted = list(ids)
-        if not wanted:
-            return
-        with self._database.write() as connection:
-            for start in range(0, len(wanted), _CHUNK):
-                some = arrivals.c.id.in_(wanted[start : start + _CHUNK])
-                connection.execute(sa.update(arrivals).where(some, arrivals.c.state.in_(_WAITING)).values(**values))
-
-    def polled(self, feed: str, *, listed: int, now: datetime) -> None:
-        """Record that the inbox was listed, and how many wanted files it held."""
-        with self._database.write() as connection:
-            values = {"polled_at": now, "polls": polls.c.polls + 1, "listed": listed}
-            if connection.execute(sa.update(polls).where(polls.c.feed == feed).values(**values)).rowcount == 0:
-                first = {"feed": feed, "polled_at": now, "polls": 1, "listed": listed}
-                connection.execute(self._database.insert_new(polls).values(**first))
-
-    def polls(self) -> dict[str, int]:
-        """Return how often each feed's inbox has been listed."""
-        with self._database.read() as connection:
-            return dict(connection.execute(sa.select(polls.c.feed, polls.c.polls)).tuples().all())
-
-    def due(self, feed: str, now: datetime) -> list[Arrival]:
-        """Return the arrivals a run should be asked for now: ready or unfinished, held by none, not waiting."""
-        free = arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)
-        waited = arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now)
-        query = sa.select(*_FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN), free, waited)
-        with self._database.read() as connection:
-            return [_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def requested(self, ids: Iterable[int], *, again_at: datetime) -> None:
         """Count a request for a run; until `again_at` none is due unless a run claims and fails before."""
@@ -131,10 +65,10 @@ class Arrivals:
         """
         with self._database.write() as connection:
             where = (arrivals.c.feed == feed) & (arrivals.c.partition == partition)
-            row = connection.execute(sa.select(*_FIELDS).where(where).with_for_update()).one_or_none()
+            row = connection.execute(sa.select(*FIELDS).where(where).with_for_update()).one_or_none()
             if row is None or row.state == ArrivalState.VANISHED:
                 raise FileVanished("no such file waits any more", feed=feed, file=partition)
-            held = _arrival(row)
+            held = as_arrival(row)
             if held.held(now) and held.owner != owner:
                 raise ClaimLost(f"run {held.owner} holds this file", feed=feed, file=partition, do="wait for it to end")
             values: dict[str, Any] = {"owner": owner, "lease_until": now + lease}
@@ -145,7 +79,7 @@ class Arrivals:
                 arrivals.c.started_at, sa.bindparam("started", now, type_=arrivals.c.started_at.type)
             )
             connection.execute(sa.update(arrivals).where(arrivals.c.id == held.id).values(started_at=started, **values))
-            taken = _arrival(connection.execute(sa.select(*_FIELDS).where(where)).one())
+            taken = as_arrival(connection.execute(sa.select(*FIELDS).where(where)).one())
         claim = Claim(arrival_id=taken.id, feed=feed, partition=partition, owner=owner, token=taken.token)
         return taken, claim
 
@@ -161,38 +95,66 @@ class Arrivals:
         """Record under which path the sender's copy is held."""
         self._fenced(claim, {"claimed_as": claimed_as})
 
-    def changed(self, claim: Claim, *, size: int, mtime: datetime) -> None:
+    def changed(self, claim: Claim, now: Listed) -> None:
         """Record that the held copy is no longer what was seen; it counts as the newest of its namesakes."""
         twin = arrivals.alias()
         same = (twin.c.feed == arrivals.c.feed) & (twin.c.name == arrivals.c.name)
-        same &= (twin.c.size == size) & (twin.c.mtime == sa.bindparam("m", mtime, type_=arrivals.c.mtime.type))
-        newest = sa.select(sa.func.coalesce(sa.func.max(twin.c.occurrence) + 1, 0)).where(same).scalar_subquery()
-        self._fenced(claim, {"size": size, "mtime": mtime, "occurrence": newest})
+        same &= (twin.c.size == now.size) & (twin.c.mtime == _bound(now.mtime))
+        newest = sa.select(_next_occurrence(twin)).where(same).scalar_subquery()
+        facts = {"size": now.size, "mtime": now.mtime, "version": now.version}
+        self._fenced(claim, {**facts, "occurrence": newest})
 
-    def landed(self, claim: Claim, landed: Landed, now: datetime) -> int | None:
-        """Record that the bytes are ours. Returns the arrival that brought the same bytes before, or None."""
+    def landed(self, claim: Claim, landed: Landed, now: datetime, *, packed: str | None = None) -> None:
+        """Record that the bytes are ours; `packed` is the sha256 of what the sender gave, where that was unpacked."""
         with self._database.write() as connection:
             fence(connection, claim)
-            where = (files.c.feed == claim.feed) & (files.c.sha256 == landed.sha256)
-            before = sa.select(files.c.arrival_id, arrivals.c.state).join(arrivals, arrivals.c.id == files.c.arrival_id)
-            row = connection.execute(before.where(where)).one_or_none()
-            first: int | None = None if row is None else row.arrival_id
-            if row is not None and row.state == ArrivalState.FAILED:
-                # Refused then, perhaps for our mistake: this delivery is the file now.
-                connection.execute(sa.update(files).where(where).values(arrival_id=claim.arrival_id))
-                first = claim.arrival_id
-            elif row is None:
-                new = {"feed": claim.feed, "sha256": landed.sha256, "size": landed.size}
-                connection.execute(sa.insert(files).values(**new, arrival_id=claim.arrival_id, landed_at=now))
-            values = {"sha256": landed.sha256, "state": ArrivalState.LANDED, "error": None}
+            _bring(connection, claim.feed, landed, claim.arrival_id, now)
+            values = {"sha256": landed.sha256, "packed_sha256": packed, "state": ArrivalState.LANDED, "error": None}
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
-        return None if first == claim.arrival_id else first
 
-    def bringer(self, feed: str, sha256: str) -> int:
+    def unpacked(
+        self, claim: Claim, packed: Landed, members: Iterable[tuple[Listed, str, Landed]], now: datetime
+    ) -> None:
+        """Record the files that came in this one, each with its facts, partition key and bytes, landed and due.
+
+        What an earlier try recorded is left as it is.
+        """
+        with self._database.write() as connection:
+            fence(connection, claim)
+            mine = sa.select(arrivals.c.name).where(arrivals.c.container == claim.arrival_id)
+            before = set(connection.execute(mine).scalars())
+            for file, partition, landed in members:
+                if file.name in before:
+                    continue
+                same = (arrivals.c.feed == claim.feed) & (arrivals.c.name == file.name)
+                same &= (arrivals.c.size == file.size) & (arrivals.c.mtime == _bound(file.mtime))
+                occurrence = connection.execute(sa.select(_next_occurrence(arrivals)).where(same)).scalar_one()
+                row = {"feed": claim.feed, "name": file.name, "size": file.size, "mtime": file.mtime}
+                row |= {"occurrence": occurrence, "partition": partition, "state": ArrivalState.LANDED, "looks": 1}
+                row |= {"sha256": landed.sha256, "first_seen_at": now, "container": claim.arrival_id}
+                made = connection.execute(sa.insert(arrivals).values(**row)).inserted_primary_key
+                assert made is not None
+                _bring(connection, claim.feed, landed, made[0], now)
+            values = {"packed_sha256": packed.sha256, "error": None}
+            connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
+
+    def bringer(self, feed: str, sha256: str) -> Arrival:
         """Return the arrival that these bytes are held for; every other one with the same bytes is a duplicate."""
-        query = sa.select(files.c.arrival_id).where(files.c.feed == feed, files.c.sha256 == sha256)
+        query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)
         with self._database.read() as connection:
-            return int(connection.execute(query).scalar_one())
+            return as_arrival(connection.execute(query.where(files.c.feed == feed, files.c.sha256 == sha256)).one())
+
+    def namesakes(self, arrival: Arrival) -> list[Arrival]:
+        """Return earlier files of the same name that brought other bytes and were not refused, oldest first."""
+        query = sa.select(*FIELDS).where(
+            arrivals.c.feed == arrival.feed,
+            arrivals.c.name == arrival.name,
+            arrivals.c.id < arrival.id,
+            arrivals.c.sha256.is_not(None),
+            arrivals.c.state != ArrivalState.FAILED,
+        )
+        with self._database.read() as connection:
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def end(self, claim: Claim, state: ArrivalState, *, error: str | None = None) -> None:
         """Give the arrival its final state, with the reason when it was refused."""
@@ -219,3 +181,26 @@ class Arrivals:
         with self._database.write() as connection:
             fence(connection, claim)
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
+
+
+def _bound(moment: datetime) -> sa.BindParameter[datetime]:
+    return sa.bindparam(None, moment, type_=arrivals.c.mtime.type)
+
+
+def _next_occurrence(table: Any) -> sa.ColumnElement[int]:
+    return sa.func.coalesce(sa.func.max(table.c.occurrence) + 1, 0)
+
+
+def _bring(connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime) -> None:
+    """Let the arrival be the one that brought these bytes, unless an earlier one did, and was not refused.
+
+    One that was refused may have been so for our mistake: then this delivery is the file now.
+    """
+    where = (files.c.feed == feed) & (files.c.sha256 == landed.sha256)
+    before = sa.select(arrivals.c.state).join(files, arrivals.c.id == files.c.arrival_id)
+    state = connection.execute(before.where(where)).scalar_one_or_none()
+    if state is None:
+        new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
+        connection.execute(sa.insert(files).values(**new, arrival_id=arrival_id))
+    elif state == ArrivalState.FAILED:
+        connection.execute(sa.update(files).where(where).values(arrival_id=arrival_id))

@@ -5,6 +5,7 @@ from import_project.store.ledger.arrivals import Arrivals
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.outcomes import Outcomes
 from import_project.store.ledger.postings import Postings
+from import_project.store.ledger.sightings import Sightings
 
 
 class Ledger:
@@ -13,6 +14,7 @@ class Ledger:
     def __init__(self, url: str) -> None:
         self.database = Database(url)
         self.arrivals = Arrivals(self.database)
+        self.sightings = Sightings(self.database)
         self.postings = Postings(self.database)
         self.outcomes = Outcomes(self.database)
         self.alerts = Alerts(self.database)

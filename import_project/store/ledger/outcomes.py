@@ -52,6 +52,13 @@ class Outcomes:
                 connection.execute(sa.insert(sums), each)
             connection.execute(sa.update(arrivals).where(mine).values(state=state, error=error, retry_at=None))
 
+    def ended_before(self, feed: str, moment: datetime) -> list[str]:
+        """Return the partition keys of a feed's files that ended before a moment."""
+        query = sa.select(arrivals.c.partition).join(outcomes, arrivals.c.id == outcomes.c.arrival_id)
+        query = query.where(arrivals.c.feed == feed, outcomes.c.finished_at < moment, arrivals.c.partition.is_not(None))
+        with self._database.read() as connection:
+            return list(connection.execute(query).scalars())
+
     def all(self, feed: str | None = None) -> list[Outcome]:
         """Return the outcomes of a feed, or of all, in the order the files were first seen."""
         query = (

@@ -67,9 +67,15 @@ arrivals = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("first_seen_at", UtcDateTime, nullable=False),
     sa.Column("started_at", UtcDateTime),
+    sa.Column("version", sa.Text),
+    sa.Column("looked_at", UtcDateTime),
+    sa.Column("missing", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("container", sa.Integer),
+    sa.Column("packed_sha256", sa.String(64)),
     sa.UniqueConstraint("feed", "name", "size", "mtime", "occurrence", name="one_arrival"),
     sa.UniqueConstraint("feed", "partition", name="one_partition"),
     sa.Index("arrivals_by_state", "feed", "state"),
+    sa.Index("arrivals_by_name", "feed", "name"),
 )
 
 files = sa.Table(
@@ -155,6 +161,7 @@ polls = sa.Table(
     sa.Column("polled_at", UtcDateTime, nullable=False),
     sa.Column("polls", sa.Integer, nullable=False),
     sa.Column("listed", sa.Integer, nullable=False),
+    sa.Column("first_polled_at", UtcDateTime),
 )
 
 alerts = sa.Table(

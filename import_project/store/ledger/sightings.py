@@ -1,0 +1,158 @@
+"""What polls saw, in the ledger: arrivals up to the moment a run claims them. Which change is due is the caller's."""
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
+from import_project.store.ledger.arrivals import FIELDS, as_arrival
+from import_project.store.ledger.database import Database
+from import_project.store.ledger.tables import arrivals, polls
+
+_WAITING = (ArrivalState.SEEN, ArrivalState.READY)
+_CHUNK = 500
+_WHOLE = 20_000
+
+#: A file by which an inbox tells it from others: name, size, mtime, version.
+Identity = tuple[str, int, datetime, str | None]
+
+
+class Sightings:
+    """The waiting part of the `arrivals` table, and the `polls` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def unended(self, feed: str) -> list[Arrival]:
+        """Return all arrivals of a feed that have not ended, or whose copy at the sender still waits to be moved."""
+        aside_due = arrivals.c.claimed_as.is_not(None) & arrivals.c.set_aside_at.is_(None)
+        query = sa.select(*FIELDS).where(
+            arrivals.c.feed == feed,
+            arrivals.c.state.not_in(ENDED) | aside_due,
+            arrivals.c.state != ArrivalState.VANISHED,
+        )
+        with self._database.read() as connection:
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+
+    def named(self, feed: str, names: Sequence[str]) -> list[Arrival]:
+        """Return all arrivals a feed ever had under `names`, oldest first."""
+        found: list[Arrival] = []
+        with self._database.read() as connection:
+            for start in range(0, len(names), _CHUNK):
+                some = arrivals.c.name.in_(names[start : start + _CHUNK])
+                query = sa.select(*FIELDS).where(arrivals.c.feed == feed, some).order_by(arrivals.c.id)
+                found += [as_arrival(row) for row in connection.execute(query)]
+        return found
+
+    def ended(self, feed: str) -> set[Identity]:
+        """Return what tells the files that have ended from others, all but those that vanished before their time."""
+        columns = [arrivals.c.name, arrivals.c.size, arrivals.c.mtime, arrivals.c.version]
+        states = ENDED - {ArrivalState.VANISHED}
+        query = sa.select(*columns).where(arrivals.c.feed == feed, arrivals.c.state.in_(states))
+        with self._database.read() as connection:
+            return set(connection.execution_options(yield_per=_WHOLE).execute(query).tuples())
+
+    def see(self, feed: str, new: Iterable[tuple[Listed, int, str | None]], now: datetime) -> None:
+        """Record first sightings, each with its occurrence number, and its partition key if it is ready at once."""
+        rows = [
+            {**_row(feed, f, occurrence, now), "partition": partition}
+            | {"state": ArrivalState.READY if partition else ArrivalState.SEEN}
+            for f, occurrence, partition in new
+        ]
+        if rows:
+            with self._database.write() as connection:
+                connection.execute(self._database.insert_new(arrivals), rows)
+
+    def see_stray(self, feed: str, strays: Iterable[tuple[Listed, int, str]], now: datetime) -> None:
+        """Record files that stand claimed at the sender by nobody we know, each with the path it is held under."""
+        rows = [
+            {**_row(feed, f, occurrence, now), "claimed_as": held_as, "state": ArrivalState.SEEN}
+            for f, occurrence, held_as in strays
+        ]
+        if rows:
+            with self._database.write() as connection:
+                connection.execute(self._database.insert_new(arrivals), rows)
+
+    def adopt(self, partitions: Iterable[tuple[int, str]]) -> None:
+        """Make strays ours: claimed by no run, for the next run to take over."""
+        self._give_partitions(partitions, ArrivalState.CLAIMED)
+
+    def owned(self, paths: Sequence[str]) -> set[str]:
+        """Return those of the paths at the sender that some feed's arrival is held under."""
+        query = sa.select(arrivals.c.claimed_as).where(
+            arrivals.c.claimed_as.in_(paths), arrivals.c.state.not_in([ArrivalState.SEEN, ArrivalState.VANISHED])
+        )
+        with self._database.read() as connection:
+            return set(connection.execute(query).scalars()) if paths else set()
+
+    def look_again(self, ids: Iterable[int], now: datetime) -> None:
+        """Count one more look at arrivals that have not changed."""
+        self._change(ids, {"looks": arrivals.c.looks + 1, "looked_at": now, "missing": 0})
+
+    def miss(self, ids: Iterable[int]) -> None:
+        """Count one more listing that did not show these arrivals."""
+        self._change(ids, {"missing": arrivals.c.missing + 1})
+
+    def vanish(self, ids: Iterable[int]) -> None:
+        """End arrivals that are no longer listed, unless a run has claimed them meanwhile."""
+        self._change(ids, {"state": ArrivalState.VANISHED})
+
+    def ready(self, partitions: Iterable[tuple[int, str]]) -> None:
+        """Make stable arrivals ready under their partition keys."""
+        self._give_partitions(partitions, ArrivalState.READY)
+
+    def _give_partitions(self, partitions: Iterable[tuple[int, str]], state: ArrivalState) -> None:
+        given = [{"the_id": arrival_id, "key": key} for arrival_id, key in partitions]
+        if given:
+            # IN cannot be used where one statement runs with many values.
+            waits = sa.or_(*(arrivals.c.state == state for state in _WAITING))
+            row = (arrivals.c.id == sa.bindparam("the_id")) & waits
+            with self._database.write() as connection:
+                connection.execute(
+                    sa.update(arrivals).where(row).values(state=state, partition=sa.bindparam("key")), given
+                )
+
+    def _change(self, ids: Iterable[int], values: dict[str, Any]) -> None:
+        wanted = list(ids)
+        if not wanted:
+            return
+        with self._database.write() as connection:
+            for start in range(0, len(wanted), _CHUNK):
+                some = arrivals.c.id.in_(wanted[start : start + _CHUNK])
+                connection.execute(sa.update(arrivals).where(some, arrivals.c.state.in_(_WAITING)).values(**values))
+
+    def polled(self, feed: str, *, listed: int, now: datetime) -> None:
+        """Record that the inbox was listed, and how many wanted files it held."""
+        with self._database.write() as connection:
+            values = {"polled_at": now, "polls": polls.c.polls + 1, "listed": listed}
+            if connection.execute(sa.update(polls).where(polls.c.feed == feed).values(**values)).rowcount == 0:
+                first = {"feed": feed, "polled_at": now, "first_polled_at": now, "polls": 1, "listed": listed}
+                connection.execute(self._database.insert_new(polls).values(**first))
+
+    def polls(self) -> dict[str, int]:
+        """Return how often each feed's inbox has been listed."""
+        with self._database.read() as connection:
+            return dict(connection.execute(sa.select(polls.c.feed, polls.c.polls)).tuples().all())
+
+    def first_polled(self, feed: str) -> datetime | None:
+        """Return when a feed's inbox was first listed; None: not yet."""
+        with self._database.read() as connection:
+            found: datetime | None = connection.execute(
+                sa.select(polls.c.first_polled_at).where(polls.c.feed == feed)
+            ).scalar_one_or_none()
+        return found
+
+    def came_since(self, feed: str, since: datetime) -> list[tuple[str, datetime]]:
+        """Return name and first sighting of the files that came from `since` on, oldest first; none out of archives."""
+        query = sa.select(arrivals.c.name, arrivals.c.first_seen_at).where(
+            arrivals.c.feed == feed, arrivals.c.first_seen_at >= since, arrivals.c.container.is_(None)
+        )
+        with self._database.read() as connection:
+            return list(connection.execute(query.order_by(arrivals.c.first_seen_at)).tuples())
+
+
+def _row(feed: str, file: Listed, occurrence: int, now: datetime) -> dict[str, Any]:
+    facts = {"feed": feed, "name": file.name, "size": file.size, "mtime": file.mtime, "version": file.version}
+    return facts | {"occurrence": occurrence, "looks": 1, "looked_at": now, "first_seen_at": now}
