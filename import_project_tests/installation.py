@@ -3,9 +3,10 @@
 import asyncio
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 from import_project.config.load import LoadedFeed, load_feeds
 from import_project.config.settings import Settings
@@ -83,19 +84,29 @@ class Installation:
             reveal=built.reveal,
         )
 
-    def poll(self, parts: Parts, feed: str) -> tuple[Request, ...]:
-        """Poll, as long after the last time as the feed says."""
-        self.clock.advance(seconds=self.feed(feed).feed.poll.every_seconds)
-        return asyncio.run(see(parts, self.feed(feed))).requests
+    def changed(self, name: str, *, source: Mapping[str, Any] | None = None, **files: Any) -> LoadedFeed:
+        """Return a feed with other keys under `files` and `source`."""
+        loaded = self.feed(name)
+        feed = loaded.feed
+        made = type(feed.files).model_validate({**feed.files.model_dump(exclude_unset=True), **files})
+        update = {"files": made, "source": feed.source.model_copy(update=dict(source or {}))}
+        return replace(loaded, feed=feed.model_copy(update=update))
 
-    def poll_until_ready(self, parts: Parts, feed: str) -> Request:
+    def poll(self, parts: Parts, feed: str | LoadedFeed) -> tuple[Request, ...]:
+        """Poll, as long after the last time as the feed says."""
+        loaded = self.feed(feed) if isinstance(feed, str) else feed
+        self.clock.advance(seconds=loaded.feed.poll.every_seconds)
+        return asyncio.run(see(parts, loaded)).requests
+
+    def poll_until_ready(self, parts: Parts, feed: str | LoadedFeed) -> Request:
         """Poll twice, as a stable file needs, and return the one request."""
         assert self.poll(parts, feed) == ()
         (request,) = self.poll(parts, feed)
         return request
 
-    def run(self, parts: Parts, feed: str, request: Request, owner: str = "run-1") -> dict[str, Facts]:
-        return run_file(parts, self.feed(feed), request.partition, owner=owner)
+    def run(self, parts: Parts, feed: str | LoadedFeed, request: Request, owner: str = "run-1") -> dict[str, Facts]:
+        loaded = self.feed(feed) if isinstance(feed, str) else feed
+        return run_file(parts, loaded, request.partition, owner=owner)
 
 
 def environment(installation: Installation) -> dict[str, str]:

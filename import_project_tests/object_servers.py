@@ -229,6 +229,9 @@ def _gcs(peer: GcsPeer) -> Starlette:
         if request.method == "DELETE":
             del objects[key]
             return Response(status_code=204)
+        return sent(request, there)
+
+    def sent(request: Request, there: _Stored) -> Response:
         if request.headers.get("if-match", there.headers["etag"]) != there.headers["etag"]:
             return _refused(412, "PreconditionFailed")
         if request.method == "HEAD":

@@ -25,8 +25,8 @@ async def receive(held: Held) -> Facts | None:
     """
     arrival = held.arrival
     sha256 = arrival.sha256 or await _fetch(held)
-    if sha256 is None:
-        await _end(held, ArrivalState.UNPACKED)
+    if isinstance(sha256, tuple):
+        await _end(held, ArrivalState.UNPACKED, told=f"not taken: {', '.join(sha256)}" if sha256 else None)
         return None
     if state := _unwanted(held, sha256):
         await _end(held, state)
@@ -39,9 +39,9 @@ async def receive(held: Held) -> Facts | None:
     return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
-async def _end(held: Held, state: ArrivalState) -> None:
-    """End a file of which nothing is imported."""
-    held.parts.ledger.outcomes.conclude(held.claim, state, Counts(), {}, held.parts.clock())
+async def _end(held: Held, state: ArrivalState, *, told: str | None = None) -> None:
+    """End a file of which nothing more is imported."""
+    held.parts.ledger.outcomes.conclude(held.claim, state, Counts(), {}, held.parts.clock(), error=told)
     await try_move_aside(held.parts, held.loaded, held.claim.partition)
     held.parts.ledger.arrivals.release(held.claim)
 
@@ -65,13 +65,13 @@ def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
     return None
 
 
-async def _fetch(held: Held) -> str | None:
-    """Claim, stream, unpack and record. Returns the content's sha256, or None when it was an archive of files."""
+async def _fetch(held: Held) -> str | tuple[str, ...]:
+    """Claim, stream, unpack and record. Returns the content's sha256; of an archive, the members that were not taken."""
     async with held.parts.open_source(held.loaded) as source:
         landed = await fetch(held, source)
     content = await unpacked(held, landed)
-    if content is None:
-        return None
+    if isinstance(content, tuple):
+        return content
     packed = None if content == landed else landed.sha256
     held.parts.ledger.arrivals.landed(held.claim, content, held.parts.clock(), packed=packed)
     return content.sha256

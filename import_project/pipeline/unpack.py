@@ -9,16 +9,17 @@ from import_project.config.files import Unpack
 from import_project.config.patterns import matcher
 from import_project.packing.caps import Caps
 from import_project.packing.kinds import HEAD, kind_of
-from import_project.packing.unpack import unpack
+from import_project.packing.unpack import Unpacked, unpack
 from import_project.pipeline.compare import partition_key
 from import_project.pipeline.hold import Held
 from import_project.records.files import Landed, Listed
+from import_project.store.disk import disk_errors
 
 
-async def unpacked(held: Held, landed: Landed) -> Landed | None:
-    """Return the content of a landed file; the file itself where it is not packed. None: it held files of its own.
+async def unpacked(held: Held, landed: Landed) -> Landed | tuple[str, ...]:
+    """Return the content of a landed file; the file itself where it is not packed.
 
-    Those are recorded then, landed and due. Raises NotRecognised and Unreadable for what cannot be unpacked, or not
+    Of an archive, the files are recorded, landed and due, and the names of members that were not wanted returned. Raises NotRecognised and Unreadable for what cannot be unpacked, or not
     within the feed's caps.
     """
     asked = held.loaded.feed.files.unpack
@@ -26,7 +27,7 @@ async def unpacked(held: Held, landed: Landed) -> Landed | None:
         return landed
     with TemporaryDirectory(dir=held.parts.landing.workshop()) as folder:
         found = await asyncio.to_thread(_unpack, held, asked, landed.sha256, Path(folder))
-        content = [(name, await held.parts.landing.take(path)) for name, path in found]
+        content = [(member.name, await held.parts.landing.take(member.path)) for member in found.members]
     if len(content) == 1 and content[0][0] is None:
         return content[0][1]
     arrival, now = held.arrival, held.parts.clock()
@@ -35,19 +36,19 @@ async def unpacked(held: Held, landed: Landed) -> Landed | None:
         file = Listed(name=f"{arrival.name}!{name}", size=member.size, mtime=arrival.mtime)
         members.append((file, partition_key(file, arrival.first_seen_at), member))
     held.parts.ledger.arrivals.unpacked(held.claim, landed, members, now)
-    return None
+    return found.skipped
 
 
-def _unpack(held: Held, asked: Unpack, sha256: str, folder: Path) -> list[tuple[str | None, Path]]:
+def _unpack(held: Held, asked: Unpack, sha256: str, folder: Path) -> Unpacked:
     caps = Caps(
         max_bytes=asked.max_bytes, max_ratio=asked.max_ratio, max_members=asked.max_members, max_depth=asked.max_depth
     )
-    found = unpack(
-        held.parts.landing.path(sha256),
-        folder,
-        caps=caps,
-        wanted=matcher(glob=asked.members),
-        private_key=held.parts.reveal(asked.pgp_key),
-        passphrase=held.parts.reveal(asked.pgp_passphrase),
-    )
-    return [(member.name, member.path) for member in found.members]
+    with disk_errors(f"unpack into landing {held.parts.landing.root}"):
+        return unpack(
+            held.parts.landing.path(sha256),
+            folder,
+            caps=caps,
+            wanted=matcher(glob=asked.members),
+            private_key=held.parts.reveal(asked.pgp_key),
+            passphrase=held.parts.reveal(asked.pgp_passphrase),
+        )

@@ -124,7 +124,7 @@ def wire(text: str) -> str:
 
 def shown(answer: str) -> str:
     """Return a server's answer, as ftplib gives it, in readable form."""
-    return answer.encode(_BYTES, "replace").decode("utf-8", "replace")[:300]
+    return answer.encode(_BYTES, "replace").decode("utf-8", "replace")
 
 
 def gone(refused: ftplib.error_perm) -> bool:
@@ -143,14 +143,14 @@ def ftp_errors(login: FtpLogin, doing: str, path: str = "") -> Iterator[None]:
         raise
     except ftplib.Error as error:
         # The answer is told without its traceback: a server may repeat the password in it.
-        answer = shown(str(error)).replace(login.password or "\0", "***")
+        answer = shown(str(error)).replace(login.password or "\0", "***")[:300]
         if answer.startswith("530"):
             raise LoginRefused(f"{what}: login refused ({answer})", do="check user name and password") from None
         if isinstance(error, ftplib.error_perm):
             raise SourceDenied(f"{what}: the server answers {answer}", do="ask the partner for the right") from None
         raise SourceUnreachable(f"{what}: the server answers {answer}") from None
     except NotThere as error:
-        raise FileVanished(f"{what}: no such file or folder ({error})") from None
+        raise FileVanished(f"{what}: no such file or folder ({str(error)[:300]})") from None
     except NotAListing as error:
         raise SourceDenied(f"{what}: {error}", do="ask the partner to offer MLSD") from error
     except ssl.SSLCertVerificationError as error:

@@ -227,5 +227,5 @@ def _from_mlst(answer: str) -> Entry:
     lines = answer.split("\n")
     entry = read_facts(lines[1].lstrip(" ")) if len(lines) > 2 else None
     if entry is None:
-        raise NotAListing(f"the answer to MLST, {shown(answer)!r}, is in no known form")
+        raise NotAListing(f"the answer to MLST, {shown(answer)[:100]!r}, is in no known form")
     return entry

@@ -8,13 +8,13 @@ import asyncio
 import base64
 import contextlib
 import hmac
+import os
 import posixpath
 import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
-from types import TracebackType
 from typing import Any, Literal, Self
 from urllib.parse import quote, urlsplit
 
@@ -89,9 +89,7 @@ class Bucket:
         self._store = _store(self.place)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *_: object) -> None:
         """Close the client that deletes; the library keeps no session."""
         if self._http is not None:
             await self._http.aclose()
@@ -99,38 +97,30 @@ class Bucket:
 
     async def list(self, folder: str) -> tuple[Listed, ...]:
         """List the objects directly below a folder's key, by their last name; the library asks page after page."""
-        import obstore
-
         async with self._step("list", f"{folder}/"):
-            found = await obstore.list_with_delimiter_async(self._store, folder or None)
+            found = await self._store.list_with_delimiter_async(folder or None)
         inside = f"{folder}/" if folder else ""
         # A console's "folder" is an empty object whose key ends in a slash, which the library cuts off.
         return tuple(_listed(o) for o in found["objects"] if o["path"].startswith(inside))
 
     async def head(self, key: str) -> Listed | None:
         """Return an object's facts, or None where there is none."""
-        import obstore
-
         with contextlib.suppress(FileVanished):
             async with self._step("look at", key):
-                return _listed(await obstore.head_async(self._store, key))
+                return _listed(await self._store.head_async(key))
         return None
 
     async def read(self, key: str) -> bytes | None:
         """Return a small object's bytes, or None where there is none."""
-        import obstore
-
         with contextlib.suppress(FileVanished):
             async with self._step("read", key):
-                return bytes(await (await obstore.get_async(self._store, key)).bytes_async())
+                return bytes(await (await self._store.get_async(key)).bytes_async())
         return None
 
     async def stream(self, key: str, version: str) -> AsyncIterator[bytes]:
         """Stream the bytes of that version, and of no other. Raises FileVanished where it is gone or replaced."""
-        import obstore
-
         async with self._step("read", key):
-            answer = await obstore.get_async(self._store, key, options={"if_match": version})
+            answer = await self._store.get_async(key, options={"if_match": version})
         chunks = answer.stream(min_chunk_size=CHUNK)
         while True:
             async with self._step("read", key):
@@ -141,40 +131,36 @@ class Bucket:
 
     async def write(self, key: str, content: bytes, *, new: bool) -> bool:
         """Write a small object; a new one only where there is none, in one step: else False."""
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         with contextlib.suppress(AlreadyExistsError):
             async with self._step("write", key):
-                await obstore.put_async(self._store, key, content, mode="create" if new else "overwrite")
+                await self._store.put_async(key, content, mode="create" if new else "overwrite")
                 return True
         return False
 
     async def copy(self, key: str, to: str) -> bool:
         """Copy an object within the store, never over another: False where `to` is there. Raises FileVanished."""
-        import obstore
         from obstore.exceptions import AlreadyExistsError
 
         with contextlib.suppress(AlreadyExistsError):
             async with self._step(f"copy to {to}:", key, self.place.copy_timeout):
-                await obstore.copy_async(self._store, key, to, overwrite=False)
+                await self._store.copy_async(key, to, overwrite=False)
                 return True
         return False
 
     async def remove(self, key: str, version: str | None = None) -> None:
         """Delete an object, given a version only that: where it is gone or replaced, what is there stays."""
-        import obstore
-
         with contextlib.suppress(FileVanished):
             async with self._step("remove", key):
                 if self.place.kind != "gcs":
                     await self._remove_by_address(key, version)
                     return
-                meta = await obstore.head_async(self._store, key)
+                meta = await self._store.head_async(key)
                 if version is None or _version(meta["e_tag"]) == version:
                     # Google deletes by generation, told in a header of every request of a client of its own.
                     only = {"x-goog-if-generation-match": meta["version"] or ""}
-                    await obstore.delete_async(_store(self.place, only), key)
+                    await _store(self.place, only).delete_async(key)
 
     async def _remove_by_address(self, key: str, version: str | None) -> None:
         """Delete by If-Match, which the library does not know: S3 by an address that it signs."""
@@ -255,13 +241,13 @@ def _store(place: ObjectPlace, headers: dict[str, str] | None = None) -> Any:
         common["credential_provider"] = lambda: {**login, "expires_at": None}  # not mixed with the environment's
     try:
         if place.kind == "s3":
-            common |= {"virtual_hosted_style_request": False, "conditional_put": "etag"}
-            common |= {"copy_if_not_exists": "multipart"}  # the way in which S3 can copy and not overwrite
-            return S3Store(place.bucket, endpoint=place.address, region=place.region, **common)
+            # In parts is the way in which S3 can copy and not overwrite.
+            common |= {"conditional_put": "etag", "copy_if_not_exists": "multipart", "region": place.region}
+            return S3Store(place.bucket, endpoint=place.address, virtual_hosted_style_request=False, **common)
         if place.kind == "azure_blob":
             base64.b64decode(place.account_key or "", validate=True)
-            common |= {"account_name": place.account, "use_emulator": False}
-            return AzureStore(place.bucket, endpoint=place.address, **common)
+            common |= {"account_name": place.account, "endpoint": place.address}
+            return AzureStore(place.bucket, use_emulator=False, **common)
         return GCSStore(place.bucket, base_url=place.address, **(login or {}), **common)
     except (BaseError, ValueError):
         # The library's own words can hold the key.
@@ -269,12 +255,18 @@ def _store(place: ObjectPlace, headers: dict[str, str] | None = None) -> Any:
 
 
 def _login(place: ObjectPlace) -> dict[str, Any] | None:
-    """Return exactly the given login in the library's words; None where it is the machine's own."""
+    """Return exactly the given login; None for the machine's own."""
     if place.machine_login and place.kind != "azure_blob":
         return None
     if place.kind == "s3" and place.access_key_id and place.secret_access_key:
         return {"access_key_id": place.access_key_id, "secret_access_key": place.secret_access_key}
     if place.kind == "gcs" and place.service_account_key:
+        if (
+            others := {"GOOGLE_BEARER_TOKEN", "GOOGLE_SERVICE_ACCOUNT", "GOOGLE_SERVICE_ACCOUNT_PATH"}
+            & os.environ.keys()
+        ):
+            # The library takes the first before any key, and the others beside none.
+            raise ConfigError(f"{min(others)} stands against the key given for {place.name}", do="unset it")
         return {"service_account_key": place.service_account_key}
     if place.kind == "azure_blob" and place.account_key:
         return {"access_key": place.account_key}

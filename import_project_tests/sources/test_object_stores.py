@@ -575,7 +575,6 @@ class TestS3(ObjectContract):
 class TestGoogle(ObjectContract):
     ambient = {  # noqa: RUF012
         "GOOGLE_BASE_URL": "http://127.0.0.1:1",
-        "GOOGLE_BEARER_TOKEN": "ambient",
         "GOOGLE_SKIP_SIGNATURE": "true",
         "GOOGLE_APPLICATION_CREDENTIALS": "/nowhere",
     }
@@ -642,6 +641,20 @@ class TestGoogle(ObjectContract):
         finally:
             google.stalls = False
         assert [p for p in (tmp_path / "l").rglob("*") if p.is_file()] == []
+
+    @pytest.mark.parametrize("name", ["GOOGLE_BEARER_TOKEN", "GOOGLE_SERVICE_ACCOUNT"])
+    def test_login_in_the_environment_that_the_library_would_prefer(self, place: ObjectPlace, name: str) -> None:
+        script = (
+            "import asyncio, json, sys\n"
+            "from import_project.sources.object_claims import Bucket, ObjectPlace\n"
+            "asyncio.run(Bucket(ObjectPlace(**json.load(sys.stdin))).__aenter__())\n"
+        )
+        given, environment = json.dumps(asdict(place)), {**os.environ, name: "ambient"}
+        command = [sys.executable, "-c", script]
+        done = subprocess.run(
+            command, input=given, env=environment, capture_output=True, text=True, check=False, timeout=60
+        )
+        assert f"ConfigError: {name} stands against the key given" in done.stderr
 
     @pytest.mark.parametrize("method", ["PUT", "DELETE"])
     def test_missing_right_is_named(self, place: ObjectPlace, google: GcsPeer, inbox: HttpInbox, method: str) -> None:

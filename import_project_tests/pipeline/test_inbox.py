@@ -1,0 +1,265 @@
+"""The inbox as a feed sets it up: when a file is ready, who may move it, where it goes, what comes again."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from import_project.config.load import LoadedFeed
+from import_project.demo import files
+from import_project.errors import ComesAgain, FileRefused, FileVanished, SourceDenied
+from import_project.pipeline.parts import Parts
+from import_project.records.files import ArrivalState
+from import_project_tests.http_servers import ApiPeer
+from import_project_tests.installation import Installation
+from import_project_tests.pipeline.drops import drop_bgmax, drop_orders, only_outcome
+from import_project_tests.servers import SftpPeer
+
+OTHER = b"order_id;customer;ordered_on;amount;currency;items\nCD-000001;A;2026-11-21;1,00;SEK;1\n"
+
+
+def states(parts: Parts) -> list[str]:
+    return [o.state for o in parts.ledger.outcomes.all()]
+
+
+def imported(installation: Installation, parts: Parts, feed: LoadedFeed, owner: str = "run-1") -> None:
+    installation.run(parts, feed, installation.poll_until_ready(parts, feed), owner=owner)
+
+
+def paths(folder: Path) -> set[str]:
+    return {str(p.relative_to(folder)) for p in folder.rglob("*") if p.is_file()}
+
+
+def test_file_waits_for_its_done_file_and_takes_it_along(installation: Installation, api: ApiPeer) -> None:
+    feed = installation.changed("orders", done_file="{stem}.done", folders={"archive": "old"})
+    parts = installation.parts()
+    drop_orders(installation)
+    for _ in range(3):
+        assert installation.poll(parts, feed) == ()
+    (installation.inbox / "orders_20261120.done").touch()
+    (installation.inbox / "other.done").touch()  # of no file
+    (request,) = installation.poll(parts, feed)
+    installation.run(parts, feed, request)
+    assert paths(installation.inbox) == {"old/orders_20261120.csv", "old/orders_20261120.done", "other.done"}
+    drop_orders(installation, OTHER)
+    for _ in range(3):
+        assert installation.poll(parts, feed) == (), "the done-file of before is none for the next of that name"
+
+
+def test_done_file_that_came_first(installation: Installation) -> None:
+    feed = installation.changed("orders", done_file="{name}.done", pattern={"glob": "*"})
+    parts = installation.parts()
+    (installation.inbox / f"{files.ORDERS_NAME}.done").touch()
+    assert installation.poll(parts, feed) == ()
+    drop_orders(installation)
+    assert installation.poll_until_ready(parts, feed).name == files.ORDERS_NAME
+
+
+def test_file_that_a_writer_holds_open_is_not_ready(installation: Installation) -> None:
+    parts = installation.parts()
+    drop_orders(installation)
+    with (installation.inbox / files.ORDERS_NAME).open("ab"):
+        for _ in range(4):
+            assert installation.poll(parts, "orders") == ()
+        told = installation.changed("orders", source={"write_lease": False})
+        assert len(installation.poll(parts, told)) == 1
+
+
+def test_minimum_age_is_counted_by_our_clock(installation: Installation) -> None:
+    feed = installation.changed("orders", min_age_seconds=60)
+    parts = installation.parts()
+    drop_orders(installation)
+    os.utime(installation.inbox / files.ORDERS_NAME, (0, 0))
+    for _ in range(5):
+        assert installation.poll(parts, feed) == ()
+    installation.clock.advance(seconds=60)
+    assert len(installation.poll(parts, feed)) == 1
+
+
+def test_read_only_server_keeps_its_files_and_each_is_imported_once(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    api.invoices = files.invoices()
+    drop_bgmax(sftp)
+    sftp.faults.deny = {"rename", "mkdir", "remove", "write"}
+    feed = installation.changed("bankgiro", source={"read_only": True})
+    parts = installation.parts()
+    imported(installation, parts, feed)
+    assert only_outcome(parts).counts.posted == 8
+    for _ in range(3):
+        assert installation.poll(parts, feed) == ()
+    assert paths(sftp.root / "out") == {files.BGMAX_NAME}
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax().replace(b"2026112000056", b"2026112000066"))
+    imported(installation, parts, feed, "run-2")
+    assert states(parts) == ["done", "done"]
+
+
+def test_read_only_file_that_goes_before_its_run(installation: Installation, api: ApiPeer) -> None:
+    feed = installation.changed("orders", source={"read_only": True})
+    parts = installation.parts()
+    drop_orders(installation)
+    request = installation.poll_until_ready(parts, feed)
+    (installation.inbox / files.ORDERS_NAME).unlink()
+    with pytest.raises(FileVanished, match="gone before it was claimed"):
+        installation.run(parts, feed, request)
+    assert parts.ledger.arrivals.of("orders", request.partition).state is ArrivalState.VANISHED
+
+
+@pytest.mark.parametrize(
+    ("policy", "expected", "posted"), [("process", "done", 6), ("skip", "skipped", 5), ("quarantine", "failed", 5)]
+)
+@pytest.mark.parametrize("key", ["same_name_new_bytes", "same_facts_new_bytes"])
+def test_known_name_with_new_bytes(
+    installation: Installation, api: ApiPeer, key: str, policy: str, expected: str, posted: int
+) -> None:
+    feed = installation.changed("orders", again={key: policy})
+    parts = installation.parts()
+    content = files.orders_csv()
+    for owner, dropped in (("run-1", content), ("run-2", content.replace(b"AB-000001", b"ZZ-000001"))):
+        drop_orders(installation, dropped if key == "same_facts_new_bytes" else dropped + b"\r\n" * (owner == "run-2"))
+        os.utime(installation.inbox / files.ORDERS_NAME, (1_700_000_000, 1_700_000_000))
+        request = installation.poll_until_ready(parts, feed)
+        if policy == "quarantine" and owner == "run-2":
+            with pytest.raises(ComesAgain, match="look at it; files.again"):
+                installation.run(parts, feed, request, owner)
+        else:
+            installation.run(parts, feed, request, owner)
+    assert states(parts) == ["done", expected]
+    assert len(api.effects) == posted
+    if expected == "failed":
+        assert (installation.inbox / ".failed" / files.ORDERS_NAME).exists()
+        installation.run(parts, feed, request, "by hand")  # a person has looked, and runs it
+        assert states(parts) == ["done", "done"]
+
+
+@pytest.mark.parametrize(("policy", "expected"), [("skip", "duplicate"), ("quarantine", "failed"), ("process", "done")])
+def test_known_bytes_under_a_new_name_take_effect_once(
+    installation: Installation, api: ApiPeer, policy: str, expected: str
+) -> None:
+    feed = installation.changed("orders", again={"new_name_same_bytes": policy})
+    parts = installation.parts()
+    drop_orders(installation)
+    imported(installation, parts, feed)
+    drop_orders(installation, name="orders (1).csv")
+    request = installation.poll_until_ready(parts, feed)
+    if policy == "quarantine":
+        with pytest.raises(ComesAgain):
+            installation.run(parts, feed, request, "run-2")
+    else:
+        installation.run(parts, feed, request, "run-2")
+    assert states(parts) == ["done", expected]
+    assert len(api.effects) == 5
+
+
+def test_file_left_in_processing_by_a_lost_ledger_is_picked_up(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    held = installation.inbox / ".processing"
+    held.mkdir()
+    (held / f"0123456789-{files.ORDERS_NAME}").write_bytes(files.orders_csv())
+    (held / "0123456789-not-ours.txt").write_bytes(b"x")
+    drop_orders(installation, OTHER)  # a namesake in the inbox is a file of its own
+    request = installation.poll_until_ready(parts, "orders")
+    installation.run(parts, "orders", request)
+    installation.clock.advance(seconds=600)
+    (adopted,) = installation.poll(parts, "orders")
+    installation.run(parts, "orders", adopted, "run-2")
+    assert states(parts) == ["done", "done"]
+    assert len(api.effects) == 6
+    archive = {p.rsplit("/", 1)[1].split(".dup")[0] for p in paths(installation.inbox) if p.startswith(".archive")}
+    assert archive == {files.ORDERS_NAME}
+    assert ".processing/0123456789-not-ours.txt" in paths(installation.inbox)
+
+
+def test_stray_that_another_installation_finishes_is_left_alone(installation: Installation) -> None:
+    parts = installation.parts()
+    stray = installation.inbox / f".processing/0123456789-{files.ORDERS_NAME}"
+    stray.parent.mkdir()
+    stray.write_bytes(b"x")
+    installation.poll(parts, "orders")
+    stray.rename(installation.inbox / "elsewhere")
+    installation.clock.advance(seconds=600)
+    for _ in range(3):
+        assert installation.poll(parts, "orders") == ()
+    assert parts.ledger.sightings.unended("orders") == []
+
+
+def test_names_as_long_as_they_get(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    name = "orders" + "å" * 122 + ".csv"
+    assert len(name.encode()) == 254
+    for owner, content in (("run-1", files.orders_csv()), ("run-2", OTHER)):
+        drop_orders(installation, content, name=name)
+        installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"), owner)
+    assert states(parts) == ["done", "done"]
+    assert len(paths(installation.inbox)) == 2
+
+
+def test_twins_in_two_normal_forms_are_two_files(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    drop_orders(installation, name="orders caf\u00e9.csv")
+    drop_orders(installation, OTHER, name="orders cafe\u0301.csv")
+    installation.poll(parts, "orders")
+    requests = installation.poll(parts, "orders")
+    assert len({r.partition for r in requests}) == 2
+    for number, request in enumerate(requests):
+        installation.run(parts, "orders", request, f"run-{number}")
+    assert states(parts) == ["done", "done"]
+
+
+def test_empty_file_is_refused_with_its_reason(installation: Installation) -> None:
+    parts = installation.parts()
+    drop_orders(installation, b"")
+    request = installation.poll_until_ready(parts, "orders")
+    with pytest.raises(FileRefused):
+        installation.run(parts, "orders", request)
+    assert states(parts) == ["failed"]
+    assert paths(installation.inbox) == {f".failed/{files.ORDERS_NAME}"}
+
+
+def test_one_empty_listing_by_mistake_ends_nothing(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    drop_orders(installation)
+    request = installation.poll_until_ready(parts, "orders")
+    hidden = installation.inbox.rename(installation.home / "hidden")
+    installation.inbox.mkdir()
+    installation.poll(parts, "orders")
+    installation.inbox.rmdir()
+    hidden.rename(installation.inbox)
+    installation.poll(parts, "orders")
+    installation.run(parts, "orders", request)
+    assert states(parts) == ["done"]
+
+
+def test_fifo_starts_the_next_when_the_first_has_ended(installation: Installation, api: ApiPeer) -> None:
+    feed = installation.changed("orders", order="fifo_by_name")
+    parts = installation.parts()
+    for number, content in ((9, files.orders_csv()), (10, OTHER)):
+        drop_orders(installation, content, name=f"orders_{number}.csv")
+    first = installation.poll_until_ready(parts, feed)
+    assert first.name == "orders_9.csv"
+    assert installation.poll(parts, feed) == ()
+    installation.run(parts, feed, first)
+    (second,) = installation.poll(parts, feed)
+    assert second.name == "orders_10.csv"
+
+
+def test_folder_that_leads_out_of_the_inbox_is_refused(installation: Installation, tmp_path: Path) -> None:
+    parts = installation.parts()
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    (installation.inbox / ".processing").symlink_to(outside)
+    drop_orders(installation)
+    with pytest.raises(SourceDenied, match="leads out of the inbox"):
+        installation.poll(parts, "orders")
+    assert list(outside.iterdir()) == []
+
+
+def test_absolute_folders(installation: Installation, api: ApiPeer, tmp_path: Path) -> None:
+    places: dict[str, Any] = {"processing": f"{tmp_path}/held", "archive": f"{tmp_path}/old/{{YYYY-MM-DD}}"}
+    feed = installation.changed("orders", folders=places)
+    parts = installation.parts()
+    drop_orders(installation)
+    imported(installation, parts, feed)
+    assert paths(installation.inbox) == set()
+    assert [p.name for p in (tmp_path / "old").rglob("*.csv")] == [files.ORDERS_NAME]
