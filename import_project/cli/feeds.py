@@ -16,7 +16,7 @@ def check_feeds(folder: Path) -> None:
     table = Table("feed", "kind", "source", "files", "format", "api")
     for loaded in good:
         feed = loaded.feed
-        pattern = feed.files.pattern.glob or feed.files.pattern.regex or ""
+        pattern = feed.files.pattern.glob or feed.files.pattern.regex or feed.files.pattern.dated or ""
         table.add_row(feed.feed, feed.kind, feed.source.kind, pattern, feed.format.kind, feed.post.api)
     if good:
         Console().print(table)

@@ -74,6 +74,16 @@ def files(*, feed: str | None, as_json: bool) -> None:
 
 
 @cli.command()
+@click.argument("feed", required=False)
+@_JSON
+def doctor(feed: str | None, *, as_json: bool) -> None:
+    """Try out every source and API, or FEED's: connection, host key, listing, rights; say how to mend what fails."""
+    from import_project.cli.doctor import look
+
+    look(feed, as_json=as_json)
+
+
+@cli.command()
 @_HOME
 @click.option("--timeout", type=float, default=240, show_default=True, help="Seconds to wait for the files' runs.")
 @_JSON

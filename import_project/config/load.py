@@ -100,7 +100,7 @@ def _load(path: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
 def _told(errors: ValidationError, model: type[BaseModel]) -> str:
     """Return the first mistake in words, and how many more there are."""
     all_errors = errors.errors(include_url=False, include_input=False)
-    first = all_errors[0]
+    first = next((e for e in all_errors if e["type"] == "extra_forbidden"), all_errors[0])  # a slip explains the rest
     places = [str(p) for p in first["loc"] if p not in _TAGS]
     where = ".".join(places)
     if first["type"] == "extra_forbidden":

@@ -140,6 +140,8 @@ def broken_feed_sensor(broken: BrokenFeed) -> dg.SensorDefinition:
         description=f"{broken.path.name} cannot be used: {broken.error.what}",
     )
     def refuse(context: dg.SensorEvaluationContext) -> dg.SkipReason:
-        raise broken.error
+        if broken.path.exists():
+            load_feed(broken.path, os.environ)
+        return dg.SkipReason(f"{broken.path.name} was mended or removed; this sensor goes with the next reload")
 
     return refuse

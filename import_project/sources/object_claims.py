@@ -8,6 +8,7 @@ import asyncio
 import base64
 import contextlib
 import hmac
+import logging
 import os
 import posixpath
 import re
@@ -175,6 +176,7 @@ class Bucket:
         else:
             only |= _azure_signature(place, address, version or "")
         if self._http is None:
+            logging.getLogger("httpx").setLevel(logging.WARNING)  # below, it logs addresses, and so a SAS
             self._http = httpx.AsyncClient(timeout=httpx.Timeout(place.step_timeout, connect=place.connect_timeout))
         answer = await self._http.delete(address, headers=only)
         if not answer.is_success and answer.status_code not in {404, 412}:

@@ -1,5 +1,6 @@
 """How to reach an SFTP server: login, key, ciphers, and asyncssh's errors in our words. No files here."""
 
+import asyncio
 import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -28,6 +29,7 @@ _CIPHERS = (
     "aes192-ctr",
     "aes128-ctr",
 )
+_SSH_PORT, _KEY_SECONDS = 22, 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,6 +73,24 @@ async def connect(login: SftpLogin) -> "asyncssh.SSHClientConnection":
         keepalive_interval=15,
         keepalive_count_max=4,
     )
+
+
+async def offered_key(host: str, port: int) -> tuple[str, str]:
+    """Ask a server for its host key, without trusting it or logging in: its fingerprint, and its line for known_hosts.
+
+    Raises SourceUnreachable when it does not answer in time.
+    """
+    import asyncssh
+
+    try:
+        async with asyncio.timeout(_KEY_SECONDS):
+            key = await asyncssh.get_server_host_key(host, port)
+    except (OSError, TimeoutError, asyncssh.Error) as error:
+        raise SourceUnreachable(f"{host}:{port} shows no host key: {error}") from error
+    if key is None:
+        raise SourceUnreachable(f"{host}:{port} shows no host key")
+    place = host if port == _SSH_PORT else f"[{host}]:{port}"
+    return key.get_fingerprint(), f"{place} {key.export_public_key().decode().strip()}"
 
 
 def _key(login: SftpLogin) -> "asyncssh.SSHKey":

@@ -1,7 +1,9 @@
 """A real Dagster instance in a folder, and the example feeds loaded into definitions against real peers."""
 
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 import dagster as dg
 import pytest
@@ -21,8 +23,10 @@ class Location:
     parts: Parts
     instance: dg.DagsterInstance
     repository: RepositoryDefinition
+    feeds: Path
 
     def tick(self, feed: str) -> dg.SensorResult | dg.SkipReason:
+        self.installation.clock.advance(seconds=5)
         sensor = self.repository.get_sensor_def(f"{feed}_sensor")
         context = dg.build_sensor_context(
             instance=self.instance, repository_def=self.repository, resources={"parts": self.parts}
@@ -53,7 +57,9 @@ class Location:
 def location(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Iterator[Location]:
     for name, value in installation.environ.items():
         monkeypatch.setenv(name, value)
-    feeds, broken = load_feeds(FEEDS, installation.environ)
+    folder = installation.home / "feeds"
+    shutil.copytree(FEEDS, folder)
+    feeds, broken = load_feeds(folder, installation.environ)
     parts = installation.parts()
     with dg.instance_for_test() as instance:
         yield Location(
@@ -61,5 +67,6 @@ def location(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Ite
             parts=parts,
             instance=instance,
             repository=build_definitions(feeds, broken).get_repository_def(),
+            feeds=folder,
         )
     parts.close()

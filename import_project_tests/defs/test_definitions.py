@@ -6,11 +6,11 @@ import sys
 import dagster as dg
 import pytest
 
-from import_project.config.load import BrokenFeed, load_feeds
+from import_project.config.load import load_feeds
 from import_project.definitions import build_definitions
 from import_project.errors import ConfigError
 from import_project_tests.defs.conftest import Location
-from import_project_tests.installation import FEEDS, Installation
+from import_project_tests.installation import Installation
 
 
 def test_location_holds_every_feed_whole(location: Location) -> None:
@@ -26,6 +26,7 @@ def test_location_holds_every_feed_whole(location: Location) -> None:
         "orders_sensor",
         "alert_failed_runs",
         "watch_sensors",
+        "retire_partitions",
     }
     assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
     nodes = [node.name for node in repository.get_job("bankgiro_job").all_node_defs]
@@ -46,13 +47,20 @@ def test_each_feed_has_partitions_of_its_own(location: Location) -> None:
     assert names == {"bankgiro": "bankgiro_files", "orders": "orders_files"}
 
 
-def test_broken_feed_is_a_failing_sensor_beside_the_others(installation: Installation) -> None:
-    feeds, _ = load_feeds(FEEDS, installation.environ)
-    broken = BrokenFeed(path=FEEDS / "new-bank.yaml", error=ConfigError("new-bank.yaml: source.hots: unknown key"))
-    repository = build_definitions(feeds, [broken]).get_repository_def()
+def test_broken_feed_is_a_failing_sensor_beside_the_others_until_it_is_mended(
+    location: Location, installation: Installation
+) -> None:
+    path = location.feeds / "new-bank.yaml"
+    right = (location.feeds / "orders.yaml").read_text("utf-8").replace("feed: orders", "feed: new_bank")
+    path.write_text(right.replace("path:", "paht:"), "utf-8")
+    feeds, broken = load_feeds(location.feeds, installation.environ)
+    repository = build_definitions(feeds, broken).get_repository_def()
     assert repository.get_job("orders_job") is not None
-    with dg.instance_for_test() as instance, pytest.raises(ConfigError, match="unknown key"):
-        repository.get_sensor_def("new_bank_sensor")(dg.build_sensor_context(instance=instance))
+    sensor, context = repository.get_sensor_def("new_bank_sensor"), dg.build_sensor_context(instance=location.instance)
+    with pytest.raises(ConfigError, match="unknown key, did you mean path"):
+        sensor(context)
+    path.write_text(right, "utf-8")
+    assert isinstance(sensor(context), dg.SkipReason)
 
 
 def test_importing_the_location_does_nothing() -> None:

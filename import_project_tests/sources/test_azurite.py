@@ -1,5 +1,6 @@
 """Azure Blob against Azurite, Microsoft's own emulator, as a child process."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import replace
 from typing import Any
@@ -91,6 +92,15 @@ class TestAzureBySas(AzureContract):
     @pytest.fixture
     def place(self, azurite: str) -> ObjectPlace:
         return _place(azurite, sas=f"?{azure_sas()}")
+
+    def test_sas_is_in_no_log(self, place: ObjectPlace, inbox: AzureInbox, caplog: pytest.LogCaptureFixture) -> None:
+        file = self.claimed(inbox, ObjectStoreSource(place))
+        inbox.close()
+        caplog.clear()
+        caplog.set_level(logging.DEBUG)
+        assert aside(ObjectStoreSource(place), file, TARGET) == TARGET
+        assert caplog.records
+        assert [r for r in caplog.records if "sig=" in r.getMessage()] == []
 
     def test_refused_sas_is_not_shown(self, place: ObjectPlace, inbox: AzureInbox) -> None:
         file = self.claimed(inbox, ObjectStoreSource(place))

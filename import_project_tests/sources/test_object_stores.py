@@ -300,7 +300,8 @@ class ObjectContract(SourceContract):
 
         disturbed(place, work)
 
-    def test_two_tries_of_one_move_at_once(self, inbox: BucketInbox, place: ObjectPlace) -> None:
+    @pytest.mark.parametrize("newer", [False, True])
+    def test_two_tries_of_one_move_at_once(self, inbox: BucketInbox, place: ObjectPlace, newer: bool) -> None:
         async def work(calm: Source, shaky: Source, steps: Steps) -> None:
             for step in range(1, 20):
                 inbox.drop()
@@ -309,16 +310,20 @@ class ObjectContract(SourceContract):
 
                 async def other_try(file: Staged = file) -> None:
                     assert await calm.set_aside(file, TARGET, if_taken=TAKEN) == TARGET
+                    if newer:
+                        inbox.drop(content=b"newer")
 
                 steps.arm(step, other_try)
                 try:
                     assert await shaky.set_aside(file, TARGET, if_taken=TAKEN) == TARGET
                 except FileVanished:
                     assert await calm.set_aside(file, TARGET, if_taken=TAKEN) == TARGET
-                self.one_at(inbox, TARGET)
-                self.empty(inbox)
+                assert inbox.read(TARGET) == b"hello"
                 if steps.taken < step:
                     return
+                assert inbox.paths() == ({TARGET, "a.csv"} if newer else {TARGET})
+                assert await shown(calm) == ({"a.csv"} if newer else set())
+                self.empty(inbox)
             pytest.fail("never ended")
 
         disturbed(place, work)

@@ -1,0 +1,102 @@
+"""Trying out what a feed needs before a file depends on it: source, host key, listing, rights, API. Changes nothing but
+small probe files of its own, which it removes."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+
+from import_project.config.load import LoadedFeed
+from import_project.config.patterns import rendered
+from import_project.config.sources import SftpServer
+from import_project.errors import ApiAnswerUnusable, ApiUnavailable, HostKeyRefused, ImportProjectError
+from import_project.pipeline.parts import Parts
+from import_project.sources.base import Source
+from import_project.sources.sftp_login import offered_key
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing that was tried out: `told` says what was found, `do` how to mend it, if it must be."""
+
+    feed: str
+    check: str
+    ok: bool
+    told: str
+    do: str | None = None
+
+
+async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
+    """Try out everything one feed needs, and yield what was found. What fails ends its own half, source or API, only."""
+    try:
+        async with parts.open_source(loaded) as source:
+            yield _good(loaded, "connect", _place(loaded))
+            yield await _listing(parts, loaded, source)
+            async for finding in _rights(parts, loaded, source):
+                yield finding
+    except HostKeyRefused as error:
+        yield _bad(loaded, "host key", error, await _how_to_trust(loaded))
+    except ImportProjectError as error:
+        yield _bad(loaded, "source", error)
+    yield await _api(parts, loaded)
+
+
+async def _how_to_trust(loaded: LoadedFeed) -> str | None:
+    """Name the key that the server shows, for a person to compare; it is never trusted by itself."""
+    source = loaded.feed.source
+    if not isinstance(source, SftpServer):
+        return None
+    fingerprint, line = await offered_key(source.host, source.port)
+    return f"compare {fingerprint} with what the partner says; if it is theirs, add to {source.known_hosts}: {line}"
+
+
+def _place(loaded: LoadedFeed) -> str:
+    source = loaded.feed.source
+    secured = {"sftp": "host key and login accepted", "ftp": "certificate and login accepted"}
+    return secured.get(source.kind, "reached")
+
+
+async def _listing(parts: Parts, loaded: LoadedFeed, source: Source) -> Finding:
+    listing = await source.list(loaded.feed.files.pattern.matcher(parts.clock()))
+    unsafe = f", {len(listing.unsafe)} with unsafe names" if listing.unsafe else ""
+    return _good(loaded, "list", f"{len(listing.files)} files fit the pattern{unsafe}")
+
+
+async def _rights(parts: Parts, loaded: LoadedFeed, source: Source) -> AsyncIterator[Finding]:
+    if loaded.feed.source.read_only:
+        yield _good(loaded, "rename", "read-only: nothing is moved, the ledger alone claims")
+        return
+    folders, today = loaded.feed.files.folders, parts.clock().astimezone(loaded.feed.files.pattern.zone)
+    for name in ("processing", "archive", "failed"):
+        folder = rendered(getattr(folders, name), today)
+        try:
+            await source.try_out(folder)
+        except ImportProjectError as error:
+            do = "have the account given the right, or say read_only: true"
+            yield _bad(loaded, f"rename into {name}", error, do)
+        else:
+            yield _good(loaded, f"rename into {name}", folder)
+
+
+async def _api(parts: Parts, loaded: LoadedFeed) -> Finding:
+    path = loaded.feed.match.invoices if loaded.feed.match else "/"
+    try:
+        async with parts.open_api(loaded) as api:
+            await api.get(path)
+    except ApiAnswerUnusable as error:
+        if loaded.feed.match:
+            return _bad(loaded, "api", error, "check the API's address and match.invoices")
+    except ApiUnavailable as error:
+        return _bad(loaded, "api", error, "see whether it runs, and check its base_url")
+    except ImportProjectError as error:
+        return _bad(loaded, "api", error)
+    answered = (
+        f"GET {path} answers" if loaded.feed.match else "answers; whether it takes the token shows with the first row"
+    )
+    return _good(loaded, "api", f"{loaded.api.api}: {answered}")
+
+
+def _good(loaded: LoadedFeed, check: str, told: str) -> Finding:
+    return Finding(feed=loaded.name, check=check, ok=True, told=told)
+
+
+def _bad(loaded: LoadedFeed, check: str, error: ImportProjectError, do: str | None = None) -> Finding:
+    return Finding(feed=loaded.name, check=check, ok=False, told=error.what, do=do or error.do)
