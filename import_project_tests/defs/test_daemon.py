@@ -1,0 +1,98 @@
+"""The real Dagster daemon with real sensors: a partner that hangs delays nobody, and feeds come, change and go without a
+restart. Slow, so all of it is one story."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+import yaml
+
+from import_project.demo import files
+from import_project_tests.http_servers import ApiPeer
+from import_project_tests.installation import FEEDS, Installation, environment
+from import_project_tests.sources.test_sftp import silent_server
+
+ROOT = Path(__file__).parents[2]
+
+
+@contextmanager
+def daemon(environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
+    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(ROOT / "workspace.yaml")]
+    with (
+        log.open("wb") as out,
+        subprocess.Popen(command, env=environ, stdout=out, stderr=out, start_new_session=True) as child,
+    ):
+        try:
+            yield child
+        finally:
+            os.killpg(child.pid, signal.SIGTERM)
+            try:
+                child.wait(timeout=20)
+            except subprocess.TimeoutExpired:
+                os.killpg(child.pid, signal.SIGKILL)
+
+
+def until(true: Callable[[], bool], seconds: float, log: Path) -> float:
+    """Wait, and return how long it took."""
+    started = time.monotonic()
+    while not true():
+        assert time.monotonic() - started < seconds, log.read_text("utf-8")[-3000:]
+        time.sleep(0.2)
+    return time.monotonic() - started
+
+
+@pytest.mark.timeout(400)
+def test_daemon(installation: Installation, api: ApiPeer, tmp_path: Path) -> None:
+    feeds, log = tmp_path / "feeds", tmp_path / "daemon.log"
+    shutil.copytree(FEEDS, feeds)
+    home = tmp_path / "dagster"
+    home.mkdir()
+    shutil.copyfile(ROOT / "dagster.yaml", home / "dagster.yaml")
+    parts = installation.parts()
+    bank = yaml.safe_load((feeds / "bankgiro.yaml").read_text("utf-8"))
+    bank["source"] |= {"connect_timeout": 300, "login_timeout": 300}
+    (feeds / "bankgiro.yaml").write_text(yaml.safe_dump(bank), "utf-8")
+
+    def ended() -> list[str]:
+        return [o.name for o in parts.ledger.outcomes.all() if o.state == "done"]
+
+    def drop(name: str, number: int) -> None:
+        content = files.orders_csv().replace(b"AB-", b"%02d-" % number)
+        (installation.inbox / name).write_bytes(content)
+
+    with silent_server() as port:
+        environ = environment(installation) | {
+            "IMPORT_PROJECT_FEEDS": str(feeds),
+            "DAGSTER_HOME": str(home),
+            "BANK_PORT": str(port),
+        }
+        with daemon(environ, log):
+            drop("orders_1.csv", 1)
+            until(lambda: ended() == ["orders_1.csv"], 90, log)
+            drop("orders_2.csv", 2)  # the bank's tick hangs all the while
+            took = until(lambda: len(ended()) == 2, 60, log)
+            assert took < 2 * 5 + 30, "two polls, and the run itself"
+
+            wide = (feeds / "orders.yaml").read_text("utf-8").replace("orders*.csv", "[op]*.csv")
+            (feeds / "orders.yaml").write_text(wide, "utf-8")
+            drop("p_3.csv", 3)
+            until(lambda: "p_3.csv" in ended(), 60, log)
+
+            second = tmp_path / "second"
+            second.mkdir()
+            added = (feeds / "orders.yaml").read_text("utf-8").replace("feed: orders", "feed: second")
+            (feeds / "broken.yaml").write_text("feed: broken\n", "utf-8")
+            (feeds / "second.yaml").write_text(added.replace("{env: ORDERS_INBOX}", str(second)), "utf-8")
+            (second / "orders_4.csv").write_bytes(files.orders_csv())
+            until(lambda: "orders_4.csv" in ended(), 150, log)
+            until(lambda: any("broken.yaml" in text for _, text in parts.ledger.alerts.waiting()), 60, log)
+            until(lambda: any("bankgiro_sensor failed" in text for _, text in parts.ledger.alerts.waiting()), 60, log)
+    assert max(api.times().values()) == 1
+    parts.close()
