@@ -18,10 +18,12 @@ import asyncssh
 from import_project.demo.sftp_server import make_keys, write_known_hosts
 from import_project.sources.sftp_login import SftpLogin
 
+#: What spares rclone asking the server's shell for the checksum of each file, and which shell it is.
+NO_HASHES = ("--sftp-shell-type=none", "--sftp-disable-hashcheck")
 _PACKAGES = {"sftp": "openssh-client", "sshd": "openssh-server", "rclone": "rclone"}
 
 
-class PeerMissing(Exception):  # noqa: N818 - as the project's errors: named for what happened
+class PeerMissing(Exception):
     """A program to compare with is not installed."""
 
 
@@ -55,7 +57,7 @@ def child(command: list[str], **options: object) -> Iterator[subprocess.Popen[st
             process.wait(timeout=20)
 
 
-def run(command: list[str], said: str = "") -> None:
+def run_peer(command: list[str], said: str = "") -> None:
     """Run a peer to its end. Raises CalledProcessError when it fails, with what it said."""
     done = subprocess.run(command, input=said, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:

@@ -19,6 +19,7 @@ ImportProjectError
 ├── FileRefused             the content cannot be used; the file goes to `.failed/`
 │   ├── NotRecognised       the content fits none of the formats, or two
 │   ├── ComesAgain          the feed does not want its like again: a known name with other bytes, or known bytes
+│   ├── NotAllowed          readable, but the feed's rules forbid it: caps, names, kinds of member
 │   ├── Unreadable          the format fits but the content breaks it
 │   └── NotBookable         readable, but a control total is wrong
 ├── PostingError            the receiving API
@@ -147,6 +148,10 @@ class NotRecognised(FileRefused):
 
 class ComesAgain(FileRefused):
     """The feed refuses a file that is known in part: its name with other bytes, or its bytes under another name."""
+
+
+class NotAllowed(FileRefused):
+    """The file can be read, but the feed's rules forbid it: caps, names, kinds of member."""
 
 
 class Unreadable(FileRefused):

@@ -1,5 +1,5 @@
 """A real HTTP server of files for the tests, with ETag, Range, If-Range and TLS; its faults are switched on per test. It
-runs in a thread of this process and records what it is asked."""
+runs in a thread of this process, for all tests of a module, and records what each asks."""
 
 import asyncio
 import hashlib
@@ -32,6 +32,7 @@ class FileFaults:
     """What the server leaves out or breaks."""
 
     no_head: int | None = None  # the status that HEAD gets
+    no_head_size: bool = False  # HEAD does not tell the size
     no_ranges: bool = False
     no_size: bool = False
     no_preconditions: bool = False  # If-Match is not looked at
@@ -46,6 +47,7 @@ class FileFaults:
     stall_heads: bool = False
     slow: float = 0  # seconds before each answer
     stall_after: int | None = None
+    crawl: tuple[int, float] | None = None  # so many bytes of a body at once, and the seconds before each
     redirects: dict[str, str] = field(default_factory=dict)  # path and where it leads
 
 
@@ -126,7 +128,7 @@ class FilePeer:
         body = content[start:end]
         if faults.body is not None and asked.method == "GET":
             body = faults.body
-        elif not faults.no_size:
+        elif not (faults.no_size or (faults.no_head_size and asked.method == "HEAD")):
             headers["content-length"] = str(len(body))
         status = 206 if "content-range" in headers else 200
         headers |= faults.headers
@@ -134,9 +136,12 @@ class FilePeer:
         await send({"type": "http.response.start", "status": status, "headers": raw})
         cut = faults.cuts.pop(0) if faults.cuts and asked.method == "GET" else None
         stop = min(len(body), *(n for n in (cut, faults.stall_after) if n is not None), len(body))
-        for begin in range(0, stop, _CHUNK):
+        chunk, pause = faults.crawl if faults.crawl and asked.method == "GET" else (_CHUNK, 0)
+        for begin in range(0, stop, chunk):
+            if pause and await _gone_within(receive, pause):
+                return
             await send(
-                {"type": "http.response.body", "body": body[begin : min(begin + _CHUNK, stop)], "more_body": True}
+                {"type": "http.response.body", "body": body[begin : min(begin + chunk, stop)], "more_body": True}
             )
         if cut is not None:
             faults.when_cut()
@@ -170,13 +175,39 @@ async def _gone(receive: Receive) -> None:
         message = await receive()
 
 
+async def _gone_within(receive: Receive, seconds: float) -> bool:
+    """Wait, and tell whether the client has gone."""
+    try:
+        await asyncio.wait_for(_gone(receive), seconds)
+    except TimeoutError:
+        return False
+    return True
+
+
+@dataclass
+class FileServer:
+    """A server whose peer is another one in each test, because to start and stop a server takes 0.2 seconds."""
+
+    url: str
+    peer: FilePeer = field(default_factory=FilePeer)
+
+    def fresh(self) -> FilePeer:
+        """Return a peer without files, faults and memory, which answers from now on."""
+        self.peer = FilePeer(url=self.url)
+        return self.peer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve one request."""
+        await self.peer(scope, receive, send)
+
+
 @contextmanager
-def file_server(certificate: Path | None = None) -> Iterator[FilePeer]:
+def file_server(certificate: Path | None = None) -> Iterator[FileServer]:
     """Serve files on a free port, over TLS when there is a certificate; a PEM file with its key."""
-    peer = FilePeer()
     listener = socket.create_server(("127.0.0.1", 0))
+    served = FileServer(f"http{'s' if certificate else ''}://127.0.0.1:{listener.getsockname()[1]}")
     config = uvicorn.Config(
-        peer,
+        served,
         log_level="critical",
         lifespan="off",
         ws="none",
@@ -187,8 +218,7 @@ def file_server(certificate: Path | None = None) -> Iterator[FilePeer]:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
-        peer.url = f"http{'s' if certificate else ''}://127.0.0.1:{listener.getsockname()[1]}"
-        yield peer
+        yield served
     finally:
         server.should_exit = True
         thread.join(timeout=10)

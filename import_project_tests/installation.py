@@ -2,11 +2,14 @@
 
 import asyncio
 import os
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from import_project.config.load import LoadedFeed, load_feeds
 from import_project.config.settings import Settings
@@ -67,8 +70,16 @@ class Installation:
     def inbox(self) -> Path:
         return self.home / "inbox"
 
+    def rewrite(self, name: str, **keys: Any) -> "Installation":
+        """Change a feed's file in a copy of the feeds, for child processes to read too; mappings are merged."""
+        folder = self.home / "feeds"
+        if not folder.exists():
+            shutil.copytree(FEEDS, folder)
+        rewrite_feed(folder / f"{name}.yaml", **keys)
+        return replace(self, environ={**self.environ, "IMPORT_PROJECT_FEEDS": str(folder)})
+
     def feed(self, name: str) -> LoadedFeed:
-        feeds, broken = load_feeds(FEEDS, self.environ)
+        feeds, broken = load_feeds(Path(self.environ["IMPORT_PROJECT_FEEDS"]), self.environ)
         assert not broken, broken
         return next(f for f in feeds if f.name == name)
 
@@ -107,6 +118,13 @@ class Installation:
     def run(self, parts: Parts, feed: str | LoadedFeed, request: Request, owner: str = "run-1") -> dict[str, Facts]:
         loaded = self.feed(feed) if isinstance(feed, str) else feed
         return run_file(parts, loaded, request.partition, owner=owner)
+
+
+def rewrite_feed(path: Path, **keys: Any) -> None:
+    data = yaml.safe_load(path.read_text("utf-8"))
+    for key, value in keys.items():
+        data[key] = {**data[key], **value} if isinstance(value, dict) else value
+    path.write_text(yaml.safe_dump(data), "utf-8")
 
 
 def environment(installation: Installation) -> dict[str, str]:

@@ -64,7 +64,7 @@ class FtpServer(_Inbox):
 
 
 class S3Bucket(_Inbox):
-    """A bucket, or a prefix in it, of S3 or a store that speaks it (`endpoint`)."""
+    """A bucket, or a prefix in it, of S3 or a store that speaks it (`endpoint`) with its conditional writes."""
 
     kind: Literal["s3"]
     bucket: Text
@@ -73,33 +73,36 @@ class S3Bucket(_Inbox):
     endpoint: Url | None = None
     access_key_id: Text | None = None
     secret_access_key: Secret | None = None
-    session_token: Secret | None = None
-    ambient_credentials: bool = False
+    machine_login: bool = False
+    connect_timeout: Seconds = 15
     step_timeout: Seconds = 60
+    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
         keys = self.access_key_id is not None and self.secret_access_key is not None
-        if keys == self.ambient_credentials:
-            raise ValueError("give access_key_id and secret_access_key, or say ambient_credentials: true")
+        if keys == self.machine_login:
+            raise ValueError("give access_key_id and secret_access_key, or say machine_login: true")
         return self
 
 
 class GcsBucket(_Inbox):
-    """A bucket, or a prefix in it, of Google Cloud Storage. `service_account` is its JSON key."""
+    """A bucket, or a prefix in it, of Google Cloud Storage. `service_account_key` is the JSON key."""
 
     kind: Literal["gcs"]
     bucket: Text
     prefix: Text = ""
     endpoint: Url | None = None
-    service_account: Secret | None = None
-    ambient_credentials: bool = False
+    service_account_key: Secret | None = None
+    machine_login: bool = False
+    connect_timeout: Seconds = 15
     step_timeout: Seconds = 60
+    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
-        if (self.service_account is not None) == self.ambient_credentials:
-            raise ValueError("give service_account, or say ambient_credentials: true")
+        if (self.service_account_key is not None) == self.machine_login:
+            raise ValueError("give service_account_key, or say machine_login: true")
         return self
 
 
@@ -112,14 +115,15 @@ class AzureContainer(_Inbox):
     prefix: Text = ""
     endpoint: Url | None = None
     account_key: Secret | None = None
-    sas_token: Secret | None = None
-    ambient_credentials: bool = False
+    sas: Secret | None = None
+    connect_timeout: Seconds = 15
     step_timeout: Seconds = 60
+    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
-        if [self.account_key is not None, self.sas_token is not None, self.ambient_credentials].count(True) != 1:
-            raise ValueError("give exactly one of account_key, sas_token and ambient_credentials: true")
+        if (self.account_key is None) == (self.sas is None):
+            raise ValueError("give exactly one of account_key and sas")
         return self
 
 

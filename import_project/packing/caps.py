@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from import_project.errors import NotRecognised
+from import_project.errors import NotAllowed
 
 CHUNK = 1 << 20
 RATIO_FROM = 10 << 20
@@ -36,18 +36,18 @@ class Meter:
     written: Counter[int] = field(default_factory=Counter)
 
     def count_entry(self) -> None:
-        """Count an archive's entry, whether it is wanted or not. Raises NotRecognised over the cap."""
+        """Count an archive's entry, whether it is wanted or not. Raises NotAllowed over the cap."""
         self.entries += 1
         if self.entries > self.caps.max_members:
-            raise NotRecognised(f"the file holds more than {self.caps.max_members} members", do=_DO)
+            raise NotAllowed(f"the file holds more than {self.caps.max_members} members", do=_DO)
 
     def count_bytes(self, depth: int, size: int) -> None:
-        """Count bytes that come out at `depth` (0 is the landed file's own layer). Raises NotRecognised over a cap."""
+        """Count bytes that come out at `depth` (0 is the landed file's own layer). Raises NotAllowed over a cap."""
         self.written[depth] += size
         if self.written.total() > self.caps.max_bytes:
-            raise NotRecognised(f"the file unpacks to more than {self.caps.max_bytes} bytes", do=_DO)
+            raise NotAllowed(f"the file unpacks to more than {self.caps.max_bytes} bytes", do=_DO)
         if self.written[depth] > self._most_by_ratio:
-            raise NotRecognised(f"the file unpacks to more than {self.caps.max_ratio} times its size", do=_DO)
+            raise NotAllowed(f"the file unpacks to more than {self.caps.max_ratio} times its size", do=_DO)
 
     def room(self, depth: int) -> int:
         """How many bytes may still come out at `depth`."""

@@ -18,7 +18,8 @@ def kind_of(head: bytes) -> Kind | None:
     """Return how a content that starts with `head` (at least 512 bytes where it has them) is packed, or None.
 
     gz by RFC 1952's magic and method, zst by RFC 8878's frames, also skippable ones, zip by APPNOTE.TXT's signatures,
-    tar by POSIX.1's "ustar" and a header checksum that fits, pgp by RFC 9580's armor or first packet.
+    tar by POSIX.1's "ustar" and a header checksum that fits, pgp by RFC 9580's armor or first packet. Office files
+    (xlsx, ods, docx) are zips too: whoever wants them as they are must not unpack them.
     """
     if head.startswith(b"\x1f\x8b\x08"):
         return "gz"

@@ -2,7 +2,7 @@
 
 import re
 
-from import_project.errors import NotRecognised
+from import_project.errors import NotAllowed
 
 LONGEST = 255
 
@@ -15,7 +15,7 @@ def shown(path: str) -> str:
 def own_name(path: str) -> str:
     """Return the last part of a path inside an archive.
 
-    Raises NotRecognised for a path that is absolute, climbs with `..`, or holds control characters or backslashes,
+    Raises NotAllowed for a path that is absolute, climbs with `..`, or holds control characters or backslashes,
     and for a name that is empty or longer than 255 bytes.
     """
     if not path.isprintable() or "\\" in path:
@@ -30,5 +30,5 @@ def own_name(path: str) -> str:
     return folders[-1]
 
 
-def _refused(path: str, why: str) -> NotRecognised:
-    return NotRecognised(f"the member {shown(path)} {why}", do="ask the sender to pack plain files only")
+def _refused(path: str, why: str) -> NotAllowed:
+    return NotAllowed(f"the member {shown(path)} {why}", do="ask the sender to pack plain files only")

@@ -14,14 +14,23 @@ from import_project.errors import ConfigError, Unreadable
 from import_project.packing.pgp_packets import recipients
 
 _HEAD = 1 << 16
-_START_SECONDS, _BYTES_A_SECOND = 60, 4 << 20
+_BYTES_A_SECOND = 4 << 20
 
 
-def decrypt(path: Path, target: Path, *, room: int, private_key: str | None, passphrase: str | None) -> None:
+def decrypt(
+    path: Path,
+    target: Path,
+    *,
+    room: int,
+    private_key: str | None,
+    passphrase: str | None,
+    start_seconds: float = 60,
+) -> None:
     """Decrypt the message in `path` to the new file `target`, which gets at most `room` + 1 bytes.
 
-    `private_key` is one armored or unarmored OpenPGP key, `passphrase` its own. With exactly `room` + 1 bytes in
-    `target`, which is then no whole content, the message holds more, and no error is raised here for it.
+    `private_key` is one armored or unarmored OpenPGP key, `passphrase` its own. It may take `start_seconds`, and a
+    second more for each 4 MiB of `room`. With exactly `room` + 1 bytes in `target`, which is then no whole content,
+    the message holds more, and no error is raised here for it.
     Raises ConfigError without key or library, or for a key that cannot be used; Unreadable for a message that is for
     other keys, broken, changed on its way, or too slow to decrypt.
     """
@@ -33,7 +42,7 @@ def decrypt(path: Path, target: Path, *, room: int, private_key: str | None, pas
             do="pip install 'import_project[pgp]'",
         )
     job = {"source": str(path), "target": str(target), "key": private_key, "passphrase": passphrase, "most": room + 1}
-    seconds = _START_SECONDS + min(room, 64 << 30) // _BYTES_A_SECOND
+    seconds = start_seconds + min(room, 64 << 30) // _BYTES_A_SECOND
     try:
         done = subprocess.run(  # noqa: S603 - our own program, nothing from outside in its arguments
             [sys.executable, "-I", str(Path(__file__).with_name("pgp_process.py"))],

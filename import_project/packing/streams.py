@@ -10,13 +10,11 @@ from lzma import LZMAError
 from pathlib import Path
 from typing import Protocol
 
-from import_project.errors import NotRecognised, Unreadable
+from import_project.errors import NotAllowed, Unreadable
 from import_project.packing.caps import CHUNK
 
 # What a decoder is fed at once: small at first, because each of a thousand tiny gzip members gives the rest back.
 _FIRST_FEED, _LARGEST_FEED = 1 << 10, 1 << 18
-# Some 15 seconds' worth of empty ones; a blocked gzip (bgzip) of 60 GB has as many.
-_MOST_GZ_MEMBERS = 1_000_000
 
 
 class Decoder(Protocol):
@@ -80,13 +78,14 @@ def decoded(read: Callable[[int], bytes], decoder: Decoder) -> Iterator[bytes]:
             raise Unreadable("the compressed data is cut off", do="ask for the file again")
 
 
-def gz(path: Path) -> Iterator[bytes]:
+def gz(path: Path, most: int = 1_000_000) -> Iterator[bytes]:
     """Yield a gzip file's content (RFC 1952): all its members, CRC and length verified; zero bytes may follow.
 
-    Raises Unreadable for what is broken, cut off or followed by other bytes, NotRecognised for a million members.
+    Raises Unreadable for what is broken, cut off or followed by other bytes, and NotAllowed for more than `most`
+    members. A million empty ones take some 15 seconds; a blocked gzip (bgzip) of 60 GB has as many.
     """
     with path.open("rb", buffering=CHUNK) as packed:
-        for _ in range(_MOST_GZ_MEMBERS):
+        for _ in range(most):
             decoder = Inflate(31)
             yield from decoded(packed.read, decoder)
             packed.seek(-len(decoder.unused_data), os.SEEK_CUR)
@@ -97,13 +96,13 @@ def gz(path: Path) -> Iterator[bytes]:
             if mark.strip(b"\0") or any(rest.strip(b"\0") for rest in iter(lambda: packed.read(CHUNK), b"")):
                 raise Unreadable("other bytes follow the gzip data", do="ask for the file again")
             return
-    raise NotRecognised(f"the gzip data is in more than {_MOST_GZ_MEMBERS} members", do="ask for it in one")
+    raise NotAllowed(f"the gzip data is in more than {most} members", do="ask for it in one")
 
 
 def zst(path: Path) -> Iterator[bytes]:
     """Yield a Zstandard file's content (RFC 8878): all its frames, checksums verified where they have one.
 
-    Memory is bounded by the library: a frame whose window is larger than 128 MiB raises NotRecognised.
+    Memory is bounded by the library: a frame whose window is larger than 128 MiB raises NotAllowed.
     """
     import pyarrow as pa
 
@@ -115,7 +114,7 @@ def zst(path: Path) -> Iterator[bytes]:
         if error.errno is not None:  # the disk's, not the decoder's
             raise
         if "too much memory" in str(error):
-            raise NotRecognised(
+            raise NotAllowed(
                 "the Zstandard data needs a window of more than 128 MiB", do="ask the sender to pack without --long"
             ) from None
         raise Unreadable(f"the Zstandard data is broken: {error}", do="ask for the file again") from None

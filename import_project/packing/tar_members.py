@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from import_project.errors import NotRecognised, Unreadable
+from import_project.errors import NotAllowed, Unreadable
 from import_project.packing.caps import CHUNK, Entry, Meter
 from import_project.packing.names import shown
 
@@ -31,7 +31,7 @@ _KINDS = {
 def tar_entries(path: Path, meter: Meter) -> Iterator[Entry]:
     """Yield the regular files of an archive in its order; folders are counted and left out.
 
-    Raises Unreadable for an archive that is broken, cut off, or followed by other bytes, and NotRecognised for links,
+    Raises Unreadable for an archive that is broken, cut off, or followed by other bytes, and NotAllowed for links,
     devices, sparse files, headers of more than 64 KiB and too many members.
     """
     with path.open("rb") as tar:
@@ -42,7 +42,7 @@ def tar_entries(path: Path, meter: Meter) -> Iterator[Entry]:
             if info.type in (*_LONG, *_PAX):
                 headers += 1
                 if headers > _MOST_HEADERS or info.size > _LARGEST_HEADER:
-                    raise NotRecognised("the tar archive has unusually large headers", do="ask for a plain ustar one")
+                    raise NotAllowed("the tar archive has unusually large headers", do="ask for a plain ustar one")
                 extended |= _extended(info, _content(tar, place, info.size))
             else:
                 meter.count_entry()
@@ -53,7 +53,7 @@ def tar_entries(path: Path, meter: Meter) -> Iterator[Entry]:
                     info.size = 0
                 elif info.type not in tarfile.REGULAR_TYPES or info.type == tarfile.GNUTYPE_SPARSE:
                     kind = _KINDS.get(info.type, "of an unknown kind")
-                    raise NotRecognised(f"the member {shown(name)} is {kind}", do="ask the sender for plain files only")
+                    raise NotAllowed(f"the member {shown(name)} is {kind}", do="ask the sender for plain files only")
                 else:
                     _inside(place + info.size, size)
                     yield Entry(path=name, chunks=partial(_content, tar, place, info.size))
@@ -108,9 +108,9 @@ def _extended(info: tarfile.TarInfo, content: Iterator[bytes]) -> dict[str, str]
         found[key.decode("utf-8", "replace")] = value[:-1].decode("utf-8", "surrogateescape")
         place = stop
     if any(key.startswith(("GNU.sparse.", "SCHILY.realsize")) for key in found):
-        raise NotRecognised("the tar archive has a sparse file", do="ask the sender to pack without --sparse")
+        raise NotAllowed("the tar archive has a sparse file", do="ask the sender to pack without --sparse")
     if info.type == tarfile.XGLTYPE and found.keys() & {"path", "size"}:
-        raise NotRecognised("the tar archive gives all members one name or size", do="ask for a plain ustar one")
+        raise NotAllowed("the tar archive gives all members one name or size", do="ask for a plain ustar one")
     return found if info.type == tarfile.XHDTYPE else {}
 
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
-from import_project.errors import NotRecognised
+from import_project.errors import NotAllowed, NotRecognised
 from import_project.packing.caps import Caps, Entry, Meter
 from import_project.packing.kinds import HEAD, kind_of
 from import_project.packing.names import LONGEST, own_name, shown
@@ -50,14 +50,15 @@ def unpack(
     A file that is not packed is its own only member, and stays where it is. `wanted` is asked for each member's name
     without folders, also for archives inside archives: one that is not wanted is not looked into.
     After an error the folder holds leftovers. Errors of the disk come as OSError.
-    Raises NotRecognised for what is not allowed (caps, links, unsafe or equal names, nothing wanted), Unreadable for
-    what is broken, cut off or changed, and ConfigError for a PGP message that no key or library of ours can open.
+    Raises NotAllowed for what the rules forbid (caps, links, unsafe or equal names, nothing wanted), NotRecognised for
+    an archive without files or of a method we do not know, Unreadable for what is broken, cut off or changed, and
+    ConfigError for a PGP message that no key or library of ours can open.
     """
     meter = Meter(caps=caps, packed=path.stat().st_size)
     peeling = _Peeling(into=into, meter=meter, wanted=wanted, private_key=private_key, passphrase=passphrase)
     peeling.peel(path, name=None, depth=0)
     if not peeling.members:
-        raise NotRecognised(
+        raise NotAllowed(
             f"none of the {len(peeling.skipped)} members is wanted, such as {shown(peeling.skipped[0])}",
             do="check the feed's pattern for members",
         )
@@ -87,7 +88,7 @@ class _Peeling:
             return
         most = self.meter.caps.max_depth
         if depth >= most:
-            raise NotRecognised(f"the file is packed more than {most} times", do="ask the sender to pack it once")
+            raise NotAllowed(f"the file is packed more than {most} times", do="ask the sender to pack it once")
         match kind:
             case "zip":
                 self._peel_archive(zip_entries(path, self.meter), name=name, depth=depth)
@@ -104,8 +105,8 @@ class _Peeling:
         if kind == "zst":
             return self._write(zst(path), depth)
         target = self._next_file()
-        keys = {"private_key": self.private_key, "passphrase": self.passphrase}
-        decrypt(path, target, room=self.meter.room(depth), **keys)
+        room = self.meter.room(depth)
+        decrypt(path, target, room=room, private_key=self.private_key, passphrase=self.passphrase)
         self.meter.count_bytes(depth, target.stat().st_size)
         return target
 
@@ -115,18 +116,18 @@ class _Peeling:
         for entry in entries:
             own = own_name(entry.path)
             if entry.path in paths:
-                raise NotRecognised(f"two members are called {shown(entry.path)}", do=_PLAIN_ONLY)
+                raise NotAllowed(f"two members are called {shown(entry.path)}", do=_PLAIN_ONLY)
             paths.add(entry.path)
             full = outer + own
             if len(full.encode()) > LONGEST:
-                raise NotRecognised(f"the member {shown(full)} has a name of more than {LONGEST} bytes", do=_PLAIN_ONLY)
+                raise NotAllowed(f"the member {shown(full)} has a name of more than {LONGEST} bytes", do=_PLAIN_ONLY)
             if not self.wanted(own):
                 self.skipped.append(full)
                 continue
             if own.startswith("."):
-                raise NotRecognised(f"the member {shown(full)} is a hidden file", do=_PLAIN_ONLY)
+                raise NotAllowed(f"the member {shown(full)} is a hidden file", do=_PLAIN_ONLY)
             if full in self.names:
-                raise NotRecognised(f"two members in different folders are called {shown(full)}", do=_PLAIN_ONLY)
+                raise NotAllowed(f"two members in different folders are called {shown(full)}", do=_PLAIN_ONLY)
             self.names.add(full)
             self.peel(self._write(entry.chunks(), depth), name=full, depth=depth + 1)
         if not paths:

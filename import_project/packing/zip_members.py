@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import BinaryIO
 
-from import_project.errors import NotRecognised, Unreadable
+from import_project.errors import NotAllowed, NotRecognised, Unreadable
 from import_project.packing.caps import CHUNK, Entry, Meter
 from import_project.packing.names import shown
 from import_project.packing.streams import Decoder, Inflate, decoded
@@ -43,7 +43,7 @@ class _Directory:
 
     def read(self, size: int = -1) -> bytes:
         if size > self._most:
-            raise NotRecognised(f"the zip archive's directory is {size} bytes long", do="ask for fewer members")
+            raise NotAllowed(f"the zip archive's directory is {size} bytes long", do="ask for fewer members")
         return self._packed.read(size)
 
 
@@ -51,15 +51,15 @@ def zip_entries(path: Path, meter: Meter) -> Iterator[Entry]:
     """Yield the regular files of an archive in its directory's order; folders are counted and left out.
 
     CRC and lengths are verified while a member is read. Raises Unreadable for an archive that is broken, cut off or
-    surrounded by other bytes, and NotRecognised for encrypted members, links, devices, members that share bytes, other
-    methods and too many members.
+    surrounded by other bytes, NotAllowed for encrypted members, links, devices, members that share bytes and too many
+    members, and NotRecognised for other methods.
     """
     with path.open("rb") as packed:
         infos, directory_at = _directory(packed, meter)
         end = 0
         for info in sorted(infos, key=lambda i: i.header_offset):
             if info.header_offset < end:
-                raise NotRecognised(
+                raise NotAllowed(
                     f"the member {shown(info.orig_filename)} shares bytes with another one", do="do not unpack it"
                 )
             if not end and info.header_offset:
@@ -114,9 +114,9 @@ def _content_at(packed: BinaryIO, info: zipfile.ZipInfo) -> int:
 def _check_kind(info: zipfile.ZipInfo) -> None:
     name = f"the member {shown(info.orig_filename)}"
     if info.flag_bits & _ENCRYPTED:
-        raise NotRecognised(f"{name} is encrypted with a zip password", do="ask for it without, or with PGP")
+        raise NotAllowed(f"{name} is encrypted with a zip password", do="ask for it without, or with PGP")
     if stat.S_IFMT(info.external_attr >> 16) not in {0, stat.S_IFREG}:
-        raise NotRecognised(f"{name} is a link or a device", do="ask the sender for plain files only")
+        raise NotAllowed(f"{name} is a link or a device", do="ask the sender for plain files only")
     if info.compress_type not in _METHODS:
         raise NotRecognised(f"{name} is packed with zip method {info.compress_type}", do="ask for it deflated")
 

@@ -25,7 +25,7 @@ class Finding:
 
 
 async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
-    """Try out everything one feed needs, and yield what was found. What fails ends its own half, source or API, only."""
+    """Try out everything one feed needs, and yield what was found; a source that fails does not hide the API."""
     try:
         async with parts.open_source(loaded) as source:
             yield _good(loaded, "connect", _place(loaded))

@@ -2,6 +2,7 @@
 connected."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from import_project.config.load import LoadedFeed
@@ -90,6 +91,41 @@ def _http(source: HttpPull, environ: Mapping[str, str], today: datetime) -> Sour
         step_timeout=source.step_timeout,
     )
     return HttpPullSource(place)
+
+
+def _objects(source: S3Bucket | GcsBucket | AzureContainer, environ: Mapping[str, str], folder: str) -> Source:
+    from import_project.sources.object_login import ObjectPlace
+    from import_project.sources.object_store import ObjectStoreSource
+
+    shared = ObjectPlace(
+        kind=source.kind,
+        bucket=source.container if isinstance(source, AzureContainer) else source.bucket,
+        prefix=source.prefix,
+        endpoint=source.endpoint,
+        connect_timeout=source.connect_timeout,
+        step_timeout=source.step_timeout,
+        copy_timeout=source.copy_timeout,
+    )
+    match source:
+        case S3Bucket():
+            place = replace(
+                shared,
+                region=source.region,
+                access_key_id=source.access_key_id,
+                secret_access_key=reveal(source.secret_access_key, environ),
+                machine_login=source.machine_login,
+            )
+        case GcsBucket():
+            key = reveal(source.service_account_key, environ)
+            place = replace(shared, service_account_key=key, machine_login=source.machine_login)
+        case AzureContainer():
+            place = replace(
+                shared,
+                account=source.account,
+                account_key=reveal(source.account_key, environ),
+                sas=reveal(source.sas, environ),
+            )
+    return ObjectStoreSource(place, folder)
 
 
 def reveal(secret: Secret | None, environ: Mapping[str, str]) -> str | None:

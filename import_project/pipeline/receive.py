@@ -66,7 +66,7 @@ def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
 
 
 async def _fetch(held: Held) -> str | tuple[str, ...]:
-    """Claim, stream, unpack and record. Returns the content's sha256; of an archive, the members that were not taken."""
+    """Claim, stream, unpack and record. Returns the content's sha256; of an archive, the members not taken."""
     async with held.parts.open_source(held.loaded) as source:
         landed = await fetch(held, source)
     content = await unpacked(held, landed)

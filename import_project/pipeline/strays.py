@@ -35,7 +35,7 @@ def compare_strays(
     after: timedelta,
     now: datetime,
 ) -> Strays:
-    """Compare what stands claimed with the strays that earlier polls saw (`known`, state seen); `owned` paths are ours."""
+    """Compare what stands claimed with the strays that earlier polls saw (`known`); `owned` paths are ours."""
     strays = {c.held_as: _named(c.file) for c in found if c.held_as not in owned}
     strays = {path: file for path, file in strays.items() if wanted(file.name)}
     seen = {a.claimed_as: a for a in known if a.state is ArrivalState.SEEN}

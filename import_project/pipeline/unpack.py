@@ -19,8 +19,8 @@ from import_project.store.disk import disk_errors
 async def unpacked(held: Held, landed: Landed) -> Landed | tuple[str, ...]:
     """Return the content of a landed file; the file itself where it is not packed.
 
-    Of an archive, the files are recorded, landed and due, and the names of members that were not wanted returned. Raises NotRecognised and Unreadable for what cannot be unpacked, or not
-    within the feed's caps.
+    Of an archive, the files are recorded, landed and due, and the names of members that were not wanted returned.
+    Raises NotAllowed for what is beyond the feed's caps and rules, Unreadable for what is broken.
     """
     asked = held.loaded.feed.files.unpack
     if asked is None or kind_of(held.parts.landing.head(landed.sha256, HEAD)) is None:

@@ -1,5 +1,6 @@
 """Files at addresses of HTTP servers, through httpx. HTTP has no listing and moves nothing, so the addresses are given,
-and a file is held where it lies. Which days' addresses they are, and when they are looked at, is not known here."""
+and a file is held where it lies. Which days' addresses they are, and when they are looked at, is not known here; what
+an answer means, `http_answers` tells."""
 
 import asyncio
 import base64
@@ -7,34 +8,22 @@ import contextlib
 import logging
 import re
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
-from urllib.parse import unquote
 
-from import_project.errors import (
-    ConfigError,
-    FileChanged,
-    FileVanished,
-    HostKeyRefused,
-    LoginRefused,
-    SourceDenied,
-    SourceUnreachable,
-)
+from import_project.errors import ConfigError, FileChanged, FileVanished, SourceDenied, SourceUnreachable
 from import_project.records.files import Listed, Staged
 from import_project.sources.base import Claimed, Listing, printable, safe
+from import_project.sources.http_answers import Pace, by_name, check, check_body, dated, http_errors, listed, shown
 
 if TYPE_CHECKING:
     import httpx
 
 _AT_ONCE, _REDIRECTS = 8, 5
-_PAUSES = (0.2, 0.5, 1.0, 2.0)  # seconds before a cut body is continued, each time longer
-_SETTLED = timedelta(seconds=60)  # a Last-Modified younger than this may stand for two versions
-_STRONG_TAG = re.compile(r'"[\x21\x23-\x7e]{0,500}"')
-# A server that has no HEAD is asked for the first byte; an empty file has none (416).
+# A server without HEAD, or one that tells too little there, is asked for the first byte; an empty file has none (416).
 _LOOKS: tuple[tuple[str, dict[str, str]], ...] = (("HEAD", {}), ("GET", {"Range": "bytes=0-0"}), ("GET", {}))
 
 
@@ -48,7 +37,8 @@ class HttpPlace:
     password: str | None = field(default=None, repr=False)
     ca_file: Path | None = None
     connect_timeout: float = 15.0
-    step_timeout: float = 60.0  # for an answer to begin, and for each pause in its body
+    step_timeout: float = 60.0  # for an answer to begin, for each pause in its body, and for a body to crawl
+    pauses: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0)  # before a cut body is continued
     allow_hosts: tuple[str, ...] = ()  # further hosts that a redirect may lead to
 
 
@@ -57,7 +47,7 @@ class HttpPullSource:
 
     def __init__(self, place: HttpPlace) -> None:
         self._place = place
-        self._urls = _by_name(place.urls)
+        self._urls = by_name(place.urls)
         self._login = _login(place)
         self._gate: asyncio.Semaphore
         self._client: httpx.AsyncClient
@@ -68,7 +58,7 @@ class HttpPullSource:
 
         place = self._place
         try:
-            trusted = ssl.create_default_context(cafile=place.ca_file) if place.ca_file else True
+            trusted = ssl.create_default_context(cafile=place.ca_file) if place.ca_file else _known_authorities()
         except OSError as error:
             raise ConfigError(f"the certificates in {place.ca_file} cannot be used: {error}") from error
         logging.getLogger("httpx").setLevel(logging.WARNING)  # below, it logs each address with its query
@@ -117,7 +107,8 @@ class HttpPullSource:
     async def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
         """Read exactly `size` bytes of one version; where the connection is cut, go on from there, a few times.
 
-        Raises FileChanged when the file is longer or shorter, or when another version turns up on the way.
+        Raises FileChanged when the file is longer or shorter, or when another version turns up on the way, and
+        SourceUnreachable when it crawls in.
         """
         import httpx
 
@@ -125,15 +116,16 @@ class HttpPullSource:
         asked = {"If-Match": file.version} if file.version else {}
         pin = ("etag", file.version) if file.version else None
         came = 0
-        with _http_errors(what):
-            for pause in (*_PAUSES, None):
+        with http_errors(what):
+            for pause in (*self._place.pauses, None):
+                pace = Pace(what, self._place.step_timeout)
                 try:
                     async with self._ask("GET", file.name, asked) as answer:
-                        _check(answer, what, file.name)
-                        _check_body(answer, what, came, size, pin)
-                        pin = pin or _dated(answer)
+                        check(answer, what, file.name)
+                        check_body(answer, what, came, size, pin)
+                        pin = pin or dated(answer)
                         body = answer.aiter_raw()
-                        while chunk := await asyncio.wait_for(anext(body, b""), self._place.step_timeout):
+                        while chunk := await pace.next(body):
                             came += len(chunk)
                             if came > size:
                                 raise FileChanged(f"{what}: more than the {size} listed bytes came")
@@ -159,19 +151,23 @@ class HttpPullSource:
     def _shown(self, name: str) -> str:
         if name not in self._urls:
             raise FileVanished(f"no address of the feed ends with {printable(name)} any more")
-        return _shown(self._urls[name])
+        return shown(self._urls[name])
 
     async def _look(self, name: str) -> Listed | None:
-        what = f"cannot look at {self._shown(name)}"
+        what, why = f"cannot look at {self._shown(name)}", "the server takes neither HEAD nor GET"
         async with self._gate:
-            with _http_errors(what):
+            with http_errors(what):
                 for method, asked in _LOOKS:
                     async with self._ask(method, name, asked) as answer:
                         if answer.status_code in {404, 410}:
                             return None
-                        if answer.status_code not in {405, 416, 501}:
-                            return _listed(answer, what, name)
-        raise SourceDenied(f"{what}: the server takes neither HEAD nor GET")
+                        # A presigned address is signed for GET alone: HEAD gets 403.
+                        if answer.status_code in {405, 416, 501} or (answer.status_code, method) == (403, "HEAD"):
+                            continue
+                        if (file := listed(answer, what, name)) is not None:
+                            return file
+                        why = "the server does not tell the file's size"
+        raise SourceDenied(f"{what}: {why}")
 
     @contextlib.asynccontextmanager
     async def _ask(self, method: str, name: str, asked: dict[str, str]) -> AsyncIterator["httpx.Response"]:
@@ -189,28 +185,18 @@ class HttpPullSource:
                     return
                 url = answer.next_request.url.copy_with(userinfo=b"")
             if url.scheme not in {"https", request.url.scheme}:
-                raise SourceDenied(f"{_shown(first)} redirects from https to {url.scheme}, which anybody could read")
+                raise SourceDenied(f"{shown(first)} redirects from https to {url.scheme}, which anybody could read")
             if url.host not in hosts:
-                raise SourceDenied(f"{_shown(first)} redirects to {url.host}", do="allow_hosts may name that host")
-        raise SourceDenied(f"{_shown(first)} redirects more than {_REDIRECTS} times")
+                raise SourceDenied(f"{shown(first)} redirects to {url.host}", do="allow_hosts may name that host")
+        raise SourceDenied(f"{shown(first)} redirects more than {_REDIRECTS} times")
 
 
-def _by_name(urls: tuple[str, ...]) -> dict[str, "httpx.URL"]:
+@cache
+def _known_authorities() -> ssl.SSLContext:
+    """Return httpx's trusted authorities, read once: that takes 30 ms, and sources are opened at each look."""
     import httpx
 
-    named: dict[str, httpx.URL] = {}
-    for nth, text in enumerate(urls, 1):
-        try:
-            url = httpx.URL(text)
-        except httpx.InvalidURL:
-            url = httpx.URL()
-        if url.scheme not in {"http", "https"} or not url.host or url.userinfo:
-            raise ConfigError(f"address {nth} must be http or https, with a host and without a login in it")
-        name = unquote(_shown(url).rpartition("/")[2], errors="surrogateescape")
-        if not name or name in named:
-            raise ConfigError(f"{_shown(url)} ends with {'the name of another address' if name else 'no file name'}")
-        named[name] = url
-    return named
+    return httpx.create_ssl_context()
 
 
 def _login(place: HttpPlace) -> dict[str, str]:
@@ -222,79 +208,3 @@ def _login(place: HttpPlace) -> dict[str, str]:
         both = base64.b64encode(f"{place.username}:{place.password or ''}".encode())
         return {"Authorization": f"Basic {both.decode()}"}
     return {}
-
-
-def _shown(url: "httpx.URL") -> str:
-    return f"{url.scheme}://{url.netloc.decode()}{url.raw_path.partition(b'?')[0].decode()}"
-
-
-def _check(answer: "httpx.Response", what: str, name: str) -> None:
-    status, headers = answer.status_code, answer.headers
-    if status in {404, 410, 412, 416}:
-        raise FileVanished(f"{what}: it is gone or was replaced ({status})")
-    if status in {401, 403}:
-        raise LoginRefused(f"{what}: the server answered {status}", do="check the token, or user name and password")
-    if status in {407, 408, 425, 429} or status >= 500:
-        wait = headers.get("retry-after", "not told")[:40]
-        raise SourceUnreachable(f"{what}: the server answered {status}", do=f"Retry-After: {wait}")
-    if status not in {200, 206}:
-        raise SourceDenied(f"{what}: the server answered {status}")
-    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind in {"text/html", "application/xhtml+xml"} and not name.lower().endswith((".htm", ".html")):
-        raise SourceDenied(f"{what}: an HTML page came, perhaps a login page", do="look at the address in a browser")
-    if (coding := headers.get("content-encoding", "identity").lower()) != "identity":
-        raise SourceDenied(f"{what}: it came as {coding[:40]}, though the plain file was asked for")
-
-
-def _check_body(answer: "httpx.Response", what: str, came: int, size: int, pin: tuple[str, str] | None) -> None:
-    # `pin` is the header that tells the version, and its value there
-    headers, rest = answer.headers, answer.status_code == 206
-    if pin is not None and headers.get(pin[0]) != pin[1]:
-        raise FileChanged(f"{what}: it was replaced after {came} of {size} bytes had come")
-    if rest != (came > 0):
-        raise SourceUnreachable(f"{what}: cut off after {came} bytes, and the server cannot send the rest alone")
-    due = f"bytes {came}-{size - 1}/{size}" if rest else str(size)
-    told = headers.get("content-range", "nothing") if rest else headers.get("content-length", due)
-    if told != due:
-        raise FileChanged(f"{what}: the server sends {told[:60]} where {due} was listed")
-
-
-def _listed(answer: "httpx.Response", what: str, name: str) -> Listed:
-    _check(answer, what, name)
-    part = answer.headers.get("content-range", "").rpartition("/")[2]
-    size = part if answer.status_code == 206 else answer.headers.get("content-length", "")
-    if not re.fullmatch(r"[0-9]{1,18}", size):
-        raise SourceDenied(f"{what}: the server does not tell the file's size")
-    tag, written = answer.headers.get("etag", ""), _time(answer, "last-modified")
-    version = tag if _STRONG_TAG.fullmatch(tag) else None
-    if version is None and written is None:
-        raise SourceDenied(f"{what}: it tells neither ETag nor Last-Modified, so new cannot be told from old")
-    return Listed(name=name, size=int(size), mtime=written or datetime.fromtimestamp(0, UTC), version=version)
-
-
-def _dated(answer: "httpx.Response") -> tuple[str, str] | None:
-    """Return the header that tells this version from all others, where there is no ETag."""
-    written, now = _time(answer, "last-modified"), _time(answer, "date")
-    sure = written is not None and now is not None and now - written >= _SETTLED
-    return ("last-modified", answer.headers["last-modified"]) if sure else None
-
-
-def _time(answer: "httpx.Response", header: str) -> datetime | None:
-    with contextlib.suppress(ValueError):
-        return parsedate_to_datetime(answer.headers.get(header, "")).replace(tzinfo=UTC)  # HTTP knows no other zone
-    return None
-
-
-@contextlib.contextmanager
-def _http_errors(what: str) -> Iterator[None]:
-    import httpx
-
-    try:
-        yield
-    except (TimeoutError, httpx.TimeoutException) as error:
-        raise SourceUnreachable(f"{what}: no answer in time") from error
-    except (httpx.HTTPError, OSError) as error:
-        told = f"{what}: {str(error) or type(error).__name__}"
-        if "CERTIFICATE_VERIFY_FAILED" in told:
-            raise HostKeyRefused(told, do="name the certificate of the partner's authority as ca_file") from error
-        raise SourceUnreachable(told) from error

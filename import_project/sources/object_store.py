@@ -2,7 +2,7 @@
 
 A claim is a small object in the folder of held files, created only where there is none; the file stays where it lies
 and is read in the version (ETag) that was claimed. A move is a copy, noted in the claim before and after, then the
-deletion of that version. So each step can be repeated after a crash. The steps themselves are in `object_claims`.
+deletion of that version. So each step can be repeated after a crash. The steps themselves are in `object_bucket`.
 """
 
 import asyncio
@@ -19,9 +19,8 @@ from uuid import uuid4
 from import_project.errors import FileVanished, SourceDenied
 from import_project.records.files import Listed, Staged
 from import_project.sources.base import Claimed, Listing, printable, safe
-from import_project.sources.object_claims import Bucket, ObjectPlace
-
-__all__ = ["ObjectPlace", "ObjectStoreSource"]
+from import_project.sources.object_bucket import Bucket
+from import_project.sources.object_login import ObjectPlace
 
 _AT_ONCE = 16
 

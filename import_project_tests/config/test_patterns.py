@@ -1,5 +1,6 @@
 """Which names a pattern means, in tables; dates on the clock of a zone."""
 
+import re
 import string
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -25,7 +26,7 @@ STOCKHOLM = ZoneInfo("Europe/Stockholm")
     ],
 )
 def test_plain_patterns(given: dict[str, str], name: str, expected: bool) -> None:
-    assert matcher(**given)(name) is expected  # type: ignore[arg-type]
+    assert matcher(**given)(name) is expected
 
 
 @pytest.mark.parametrize(
@@ -69,13 +70,13 @@ def test_dated(template: str, name: str, days_back: int | None, expected: bool) 
     ],
 )
 def test_templates_that_mean_nothing(template: str, told: str) -> None:
-    with pytest.raises(ValueError, match=".") as error:
+    with pytest.raises(ValueError, match=re.escape(told)):
         DatedGlob(template, UTC)
-    assert told in str(error.value)
 
 
 @given(
-    st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31)), st.text(string.ascii_letters + "._-+()[", max_size=5)
+    st.datetimes(datetime(1900, 1, 1), datetime(2099, 12, 31)),  # noqa: DTZ001 - a wall clock's readings
+    st.text(string.ascii_letters + "._-+()[", max_size=5),
 )
 def test_what_is_rendered_is_found_again(moment: datetime, extra: str) -> None:
     template = "x_{YYYYMMDD}T{HH}{mm}{ss}" + extra.replace("[", "[[]")
@@ -85,5 +86,5 @@ def test_what_is_rendered_is_found_again(moment: datetime, extra: str) -> None:
 
 def test_rendered_paths() -> None:
     assert rendered("/a/{YYYY}/{MM}/{DD}/{YYYY-MM-DD}", datetime(2026, 1, 2, tzinfo=UTC)) == "/a/2026/01/02/2026-01-02"
-    with pytest.raises(ValueError, match="unknown {year}"):
+    with pytest.raises(ValueError, match=r"unknown \{year\}"):
         rendered("{year}", NOW)

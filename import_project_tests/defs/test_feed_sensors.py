@@ -1,26 +1,17 @@
 """What a feed's sensor does when the feed changes on disk, when a file is late, and when files are old."""
 
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
 
 import dagster as dg
 import pytest
-import yaml
 
 from import_project.defs.retention import retire_partitions
 from import_project.demo import files
 from import_project.errors import ConfigError, SourceError
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer
+from import_project_tests.installation import rewrite_feed
 from import_project_tests.servers import SftpPeer
-
-
-def change(path: Path, **keys: Any) -> None:
-    data = yaml.safe_load(path.read_text("utf-8"))
-    for key, value in keys.items():
-        data[key] = {**data[key], **value} if isinstance(value, dict) else value
-    path.write_text(yaml.safe_dump(data), "utf-8")
 
 
 def told(location: Location) -> list[str]:
@@ -31,12 +22,12 @@ def test_changed_feed_takes_effect_at_the_next_tick(location: Location) -> None:
     (location.installation.inbox / "later.csv").write_bytes(files.orders_csv())
     for _ in range(2):
         assert isinstance(location.tick("orders"), dg.SkipReason)
-    change(location.feeds / "orders.yaml", files={"pattern": {"glob": "later*"}})
+    rewrite_feed(location.feeds / "orders.yaml", files={"pattern": {"glob": "later*"}})
     assert location.request("orders").tags["file"] == "later.csv"
 
 
 def test_feed_that_breaks_fails_its_own_tick_only(location: Location) -> None:
-    change(location.feeds / "bankgiro.yaml", kind="nonsense")
+    rewrite_feed(location.feeds / "bankgiro.yaml", kind="nonsense")
     with pytest.raises(ConfigError, match=r"bankgiro\.yaml: kind"):
         location.tick("bankgiro")
     assert isinstance(location.tick("orders"), dg.SkipReason)
@@ -47,7 +38,7 @@ def test_feed_that_is_removed_or_renamed_is_polled_no_more(location: Location) -
     result = location.tick("orders")
     assert isinstance(result, dg.SkipReason)
     assert "is gone" in (result.skip_message or "")
-    change(location.feeds / "bankgiro.yaml", feed="other")
+    rewrite_feed(location.feeds / "bankgiro.yaml", feed="other")
     result = location.tick("bankgiro")
     assert isinstance(result, dg.SkipReason)
     assert "is the feed other now" in (result.skip_message or "")
@@ -57,7 +48,7 @@ def test_feed_that_is_removed_or_renamed_is_polled_no_more(location: Location) -
 def expecting(location: Location, on_miss: str) -> None:
     """Expect a file each minute, and wait for it two minutes more."""
     expect = {"cron": "* * * * *", "max_retries": 2, "interval_minutes": 1, "on_miss": on_miss}
-    change(location.feeds / "orders.yaml", files={"expect": expect})
+    rewrite_feed(location.feeds / "orders.yaml", files={"expect": expect})
     location.tick("orders")
     location.installation.clock.advance(seconds=60)
 
@@ -112,7 +103,7 @@ def test_miss_that_fails_is_a_run_that_fails_with_its_reason(location: Location)
 def test_server_that_does_not_answer_hides_no_late_file(location: Location, sftp: SftpPeer) -> None:
     location.tick("bankgiro")
     expect = {"cron": "* * * * *", "max_retries": 0, "on_miss": "alert"}
-    change(location.feeds / "bankgiro.yaml", files={"expect": expect})
+    rewrite_feed(location.feeds / "bankgiro.yaml", files={"expect": expect})
     location.installation.clock.advance(seconds=120)
     sftp.faults.deny.add("list")
     with pytest.raises(SourceError):

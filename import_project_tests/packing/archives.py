@@ -15,10 +15,11 @@ from import_project.packing.caps import Caps
 from import_project.packing.unpack import Unpacked, unpack
 
 MIB = 1 << 20
+_WIDE = 0xFFFFFFFF  # in a zip: the number stands in a 64-bit field
 
 
-def gz(content: bytes) -> bytes:
-    return gzip.compress(content, 6, mtime=0)
+def gz(content: bytes, level: int = 6) -> bytes:
+    return gzip.compress(content, level, mtime=0)
 
 
 def zst(content: bytes) -> bytes:
@@ -35,6 +36,24 @@ def zipped(members: Mapping[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> 
         for name, content in members.items():
             archive.writestr(name, content)
     return out.getvalue()
+
+
+def zip64(members: Mapping[str, bytes]) -> bytes:
+    """A zip as for members beyond 4 GiB: sizes, offsets and counts stand in its 64-bit fields alone."""
+    packed = zipped(members)
+    with zipfile.ZipFile(io.BytesIO(packed)) as archive:
+        infos, start = archive.infolist(), archive.start_dir
+    directory = b""
+    for info in infos:
+        name = info.filename.encode()
+        wide = struct.pack("<2H3Q", 1, 24, info.file_size, info.compress_size, info.header_offset)
+        directory += struct.pack("<4s6H3L", b"PK\x01\x02", 45, 45, 0, info.compress_type, 0, 0, info.CRC, _WIDE, _WIDE)
+        directory += struct.pack("<5H2L", len(name), len(wide), 0, 0, 0, 0, _WIDE) + name + wide
+    count = len(infos)
+    end = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, count, count, len(directory), start)
+    locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, start + len(directory), 1)
+    old_end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 0xFFFF, 0xFFFF, _WIDE, _WIDE, 0)
+    return packed[:start] + directory + end + locator + old_end
 
 
 def tarred(members: Mapping[str, bytes], layout: int = tarfile.USTAR_FORMAT) -> bytes:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from import_project.errors import FileRefused, NotRecognised, Unreadable
+from import_project.errors import FileRefused, NotAllowed, Unreadable
 from import_project_tests.packing.archives import MIB, Bench, tar_info, tar_of, tarred
 
 LAYOUTS = [tarfile.USTAR_FORMAT, tarfile.GNU_FORMAT, tarfile.PAX_FORMAT]
@@ -49,7 +49,7 @@ def test_other_kinds_are_refused(bench: Bench, kind: bytes, word: str) -> None:
     info = tar_info("a.csv", kind=kind)
     info.linkname = "/etc/passwd"
     packed = tar_of([(info, b"")], tarfile.GNU_FORMAT)
-    with pytest.raises(NotRecognised, match=f"'a.csv' is {word}"):
+    with pytest.raises(NotAllowed, match=f"'a.csv' is {word}"):
         bench.unpack(packed)
 
 
@@ -153,12 +153,10 @@ def test_large_pax_headers_take_linear_time(bench: Bench) -> None:
     assert time.perf_counter() - begin < 1
 
 
-def test_65_000_members_are_refused(bench: Bench) -> None:
-    header = tarred({"a.csv": b""})[:512]
-    with pytest.raises(NotRecognised, match="more than 1000 members"):
-        bench.unpack(
-            b"".join(bytes(tar_info(f"{n}").tobuf(tarfile.USTAR_FORMAT)) for n in range(2000)) + header * 63_000
-        )
+def test_too_many_members_are_refused(bench: Bench) -> None:
+    many = b"".join(bytes(tar_info(f"{n}").tobuf(tarfile.USTAR_FORMAT)) for n in range(1001))
+    with pytest.raises(NotAllowed, match="more than 1000 members"):
+        bench.unpack(many + many[:512] * 5000)
 
 
 def test_sparse_archives_of_gnu_tar_are_refused(bench: Bench) -> None:
@@ -171,5 +169,5 @@ def test_sparse_archives_of_gnu_tar_are_refused(bench: Bench) -> None:
     block[483:495] = b"77777777777\0"  # the real size: 8 GiB of holes
     block[148:156] = b" " * 8
     block[148:156] = b"%06o\0 " % sum(block)
-    with pytest.raises(NotRecognised, match="sparse"):
+    with pytest.raises(NotAllowed, match="sparse"):
         bench.unpack(bytes(block) + bytes(1024))

@@ -21,15 +21,15 @@ from import_project_tests.installation import Clock
 
 
 class Fuse:
-    """Counts calls, and kills the process like a power cut at the n-th."""
+    """Counts calls, and at the n-th kills the process like a power cut, or stops it until somebody wakes it."""
 
     def __init__(self, calls: int) -> None:
         self.left = calls
 
     def burn(self) -> None:
         self.left -= 1
-        if self.left < 0:
-            os.kill(os.getpid(), signal.SIGKILL)
+        if self.left == -1:
+            os.kill(os.getpid(), getattr(signal, os.environ.get("FUSE", "SIGKILL")))
 
 
 class Fused:

@@ -121,7 +121,7 @@ def test_known_name_with_new_bytes(
         os.utime(installation.inbox / files.ORDERS_NAME, (1_700_000_000, 1_700_000_000))
         request = installation.poll_until_ready(parts, feed)
         if policy == "quarantine" and owner == "run-2":
-            with pytest.raises(ComesAgain, match="look at it; files.again"):
+            with pytest.raises(ComesAgain, match=r"look at it; files\.again"):
                 installation.run(parts, feed, request, owner)
         else:
             installation.run(parts, feed, request, owner)

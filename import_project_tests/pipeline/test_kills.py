@@ -6,7 +6,11 @@ with the state that is left, its clock a lease later. The API's log of effects i
 
 import multiprocessing
 import os
+import signal
+import time
+import zipfile
 from decimal import Decimal
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
@@ -23,11 +27,16 @@ def _child(environ: dict[str, str], feed: str, calls: int) -> None:
     kill_child.main(feed, calls)
 
 
-def run_child(installation: Installation, feed: str, calls: int, ahead: int) -> int | None:
-    """Run a child until its fuse burns; returns its exit code (-9: killed)."""
-    environ = environment(installation) | {"AHEAD": str(ahead)}
+def start_child(installation: Installation, feed: str, calls: int, ahead: int, fuse: str = "SIGKILL") -> BaseProcess:
+    environ = environment(installation) | {"AHEAD": str(ahead), "FUSE": fuse}
     child = multiprocessing.get_context("forkserver").Process(target=_child, args=(environ, feed, calls))
     child.start()
+    return child
+
+
+def run_child(installation: Installation, feed: str, calls: int, ahead: int) -> int | None:
+    """Run a child until its fuse burns; returns its exit code (-9: killed)."""
+    child = start_child(installation, feed, calls, ahead)
     child.join(timeout=60)
     return child.exitcode
 
@@ -69,13 +78,67 @@ def test_kill_between_effect_and_receipt_with_lost_answers(installation: Install
     _check_end(installation, "orders", installation.inbox, (5, 5, 5))
 
 
-def _until_done(installation: Installation, feed: str, stride: int) -> int:
+@pytest.mark.parametrize("stride", [5, 9])
+def test_read_only_server_survives_a_kill_at_every_stage(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer, stride: int
+) -> None:
+    api.invoices = files.invoices()
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
+    read_only = installation.rewrite("bankgiro", source={"read_only": True})
+    assert _until_done(read_only, "bankgiro", stride) >= 5
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 10
+    assert [p.name for p in (sftp.root / "out").iterdir()] == [files.BGMAX_NAME]
+
+
+def test_archive_with_a_done_file_survives_a_kill_at_every_stage(installation: Installation, api: ApiPeer) -> None:
+    given = {"unpack": {}, "done_file": "{name}.done", "pattern": {"glob": "*"}}
+    packed = installation.rewrite("orders", files=given)
+    with zipfile.ZipFile(installation.inbox / "day.zip", "w") as archive:
+        archive.writestr("a.csv", files.orders_csv())
+        archive.writestr("b.csv", files.orders_csv().replace(b"AB-", b"CD-"))
+    (installation.inbox / "day.zip.done").touch()
+    assert _until_done(packed, "orders", 4, files_in_all=3) >= 5
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 10
+    parts = packed.parts()
+    packed.clock.advance(hours=3)
+    packed.poll(parts, "orders")
+    assert sorted(o.state for o in parts.ledger.outcomes.all()) == ["done", "done", "unpacked"]
+    left = {p.relative_to(packed.inbox).parts[0] for p in packed.inbox.rglob("*") if p.is_file()}
+    assert left == {".archive"}
+    parts.close()
+
+
+@pytest.mark.parametrize("calls", [6, 14, 22, 30, 38, 46, 54, 62, 70])
+def test_run_that_was_stopped_past_its_lease_acts_no_more(installation: Installation, api: ApiPeer, calls: int) -> None:
+    """Stopped by SIGSTOP at some call, overtaken by another run that ends the file, and woken again."""
+    (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    late = start_child(installation, "orders", calls, 0, "SIGSTOP")
+    assert late.pid is not None
+    stat = Path(f"/proc/{late.pid}/stat")
+    while late.is_alive() and stat.read_text("utf-8").rsplit(") ", 1)[1][0] != "T":
+        time.sleep(0.02)
+    ahead = 0
+    while not installation.parts().ledger.outcomes.all():
+        ahead += 120
+        assert run_child(installation, "orders", 10_000, ahead) == 0
+        assert ahead < 1200
+    if late.is_alive():
+        os.kill(late.pid, signal.SIGCONT)
+    late.join(timeout=60)
+    assert max(api.times().values()) == 1
+    assert len(api.effects) == 5
+    _check_end(installation, "orders", installation.inbox, (5, 5, 5))
+
+
+def _until_done(installation: Installation, feed: str, stride: int, files_in_all: int = 1) -> int:
     """Let each child live a little longer than the last, and the final one for ever; returns the number of kills."""
     kills = 0
     for turn in range(60):
         code = run_child(installation, feed, stride * (turn + 1), turn * 120)
         kills += code == -9
-        if code == 0 and installation.parts().ledger.outcomes.all():
+        if code == 0 and len(installation.parts().ledger.outcomes.all()) == files_in_all:
             return kills
     raise AssertionError("the file never came to its end")
 

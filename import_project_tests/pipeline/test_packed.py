@@ -8,7 +8,7 @@ import pytest
 
 from import_project.config.load import LoadedFeed
 from import_project.demo import files
-from import_project.errors import NotRecognised
+from import_project.errors import NotAllowed, NotRecognised
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_orders
@@ -94,7 +94,7 @@ def test_caps_are_the_feeds(installation: Installation, cap: dict[str, object]) 
     inner = zipped(c_dot_csv=files.orders_csv())
     drop_orders(installation, zipped(a_dot_csv=files.orders_csv(), b_dot_zip=inner), name="day.zip")
     request = installation.poll_until_ready(parts, feed)
-    with pytest.raises(NotRecognised):
+    with pytest.raises(NotAllowed):
         installation.run(parts, feed, request)
     assert states(parts) == ["failed"]
     assert paths(installation.inbox) == {".failed/day.zip"}

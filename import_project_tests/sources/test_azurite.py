@@ -9,7 +9,8 @@ from uuid import uuid4
 import pytest
 
 from import_project.errors import ConfigError, LoginRefused, SourceDenied
-from import_project.sources.object_store import ObjectPlace, ObjectStoreSource
+from import_project.sources.object_login import ObjectPlace
+from import_project.sources.object_store import ObjectStoreSource
 from import_project_tests.object_servers import (
     AZURITE_ACCOUNT,
     AZURITE_KEY,
@@ -19,7 +20,8 @@ from import_project_tests.object_servers import (
     azurite_server,
 )
 from import_project_tests.sources.contract import aside, claim, listing, names, use
-from import_project_tests.sources.test_object_stores import SECRET, TARGET, ObjectContract
+from import_project_tests.sources.object_contract import SECRET, TARGET
+from import_project_tests.sources.object_crashes import CrashContract
 
 pytestmark = pytest.mark.peers
 
@@ -32,7 +34,7 @@ def azurite() -> Iterator[str]:
         yield url
 
 
-class AzureContract(ObjectContract):
+class AzureContract(CrashContract):
     ambient = {  # noqa: RUF012
         "AZURE_STORAGE_ENDPOINT": "http://127.0.0.1:1",
         "AZURE_STORAGE_ACCOUNT_KEY": "YW1iaWVudA==",

@@ -30,7 +30,7 @@ from import_project.records.files import Listed, Staged
 from import_project.sources.base import Source
 from import_project.sources.http_pull import HttpPlace, HttpPullSource
 from import_project.store.landing import Landing
-from import_project_tests.file_server import FilePeer, file_server, make_certificate
+from import_project_tests.file_server import FilePeer, FileServer, file_server, make_certificate
 from import_project_tests.sources.contract import (
     DROPPED_AT,
     UNSAFE_NAMES,
@@ -65,21 +65,36 @@ class HttpInbox:
         return {path.removeprefix("/in/") for path in self.peer.files}
 
 
-@pytest.fixture
-def peer() -> Iterator[FilePeer]:
-    with file_server() as started:
+@pytest.fixture(scope="module")
+def servers() -> Iterator[tuple[FileServer, FileServer]]:
+    with file_server() as first, file_server() as second:
+        yield first, second
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return make_certificate(tmp_path_factory.mktemp("tls"))[0]
+
+
+@pytest.fixture(scope="module")
+def secure_server(authority: Path) -> Iterator[FileServer]:
+    with file_server(authority.with_name("server.pem")) as started:
         yield started
 
 
 @pytest.fixture
-def other() -> Iterator[FilePeer]:
-    with file_server() as started:
-        yield started
+def peer(servers: tuple[FileServer, FileServer]) -> FilePeer:
+    return servers[0].fresh()
+
+
+@pytest.fixture
+def other(servers: tuple[FileServer, FileServer]) -> FilePeer:
+    return servers[1].fresh()
 
 
 def place(peer: FilePeer, *wanted: str) -> HttpPlace:
     urls = tuple(f"{peer.url}/in/{quote(name)}" for name in wanted or ("a.csv",))
-    return HttpPlace(urls=urls, connect_timeout=5, step_timeout=10)
+    return HttpPlace(urls=urls, connect_timeout=5, step_timeout=10, pauses=(0.01, 0.02, 0.03, 0.04))
 
 
 def staged(source: Source) -> Staged:
@@ -130,7 +145,7 @@ class TestListing:
             peer.faults.answer = (status, {"content-type": "text/html"})
             assert names(source) == set()
 
-    @pytest.mark.parametrize("status", [405, 501])
+    @pytest.mark.parametrize("status", [403, 405, 501])  # 403: a presigned address is for GET alone
     @pytest.mark.parametrize("content", [b"hello", b""])
     @pytest.mark.parametrize("no_ranges", [False, True])
     def test_server_without_head(
@@ -141,6 +156,21 @@ class TestListing:
         peer.faults.no_head, peer.faults.no_ranges = status, no_ranges
         assert listing(source).files == (seen,)
         assert peer.ranges()[0] == "bytes=0-0"
+
+    @pytest.mark.parametrize("content", [b"hello", b""])
+    @pytest.mark.parametrize("no_ranges", [False, True])
+    def test_head_without_a_size(self, peer: FilePeer, source: Source, content: bytes, *, no_ranges: bool) -> None:
+        peer.files["/in/a.csv"] = content
+        (seen,) = listing(source).files
+        peer.faults.no_head_size, peer.faults.no_ranges = True, no_ranges
+        assert listing(source).files == (seen,)
+        assert peer.ranges()[0] == "bytes=0-0"
+
+    def test_refused_login_is_not_tried_on_by_other_ways(self, peer: FilePeer, source: Source) -> None:
+        peer.authorization = "Bearer other"
+        with pytest.raises(LoginRefused, match="answered 401"):
+            listing(source)
+        assert [asked.method for asked in peer.asked] == ["HEAD"]
 
     @pytest.mark.parametrize("fault", ["etag", "weak"])
     def test_last_modified_alone_is_enough(self, peer: FilePeer, source: Source, fault: str) -> None:
@@ -386,6 +416,31 @@ class TestBody:
             received(impatient, file, len(BIG), landing)
         assert time.monotonic() - began < 5
 
+    def test_body_that_crawls(self, peer: FilePeer, source: Source, landing: Landing) -> None:
+        file = staged(source)
+        peer.faults.crawl = (1, 0.02)
+        impatient = HttpPullSource(replace(place(peer), step_timeout=0.8))
+        began = time.monotonic()
+        with pytest.raises(SourceUnreachable, match=r"only \d+ bytes came in \d\.\d seconds"):
+            received(impatient, file, len(BIG), landing)
+        assert time.monotonic() - began < 5
+        assert peer.ranges() == [None]
+        peer.faults.crawl = (80_000, 0.1)  # longer than it may crawl, and fast enough
+        assert received(impatient, file, len(BIG), landing) == BIG
+
+    def test_slow_reader_is_no_slow_server(self, peer: FilePeer, source: Source) -> None:
+        peer.files["/in/a.csv"], peer.faults.crawl = b"hello", (1, 0.01)
+        file = staged(source)
+
+        async def slowly(ready: Source) -> bytes:
+            came = b""
+            async for chunk in ready.open(file, 5):
+                await asyncio.sleep(0 if came else 1)
+                came += chunk
+            return came
+
+        assert use(HttpPullSource(replace(place(peer), step_timeout=0.8)), slowly) == b"hello"
+
     @pytest.mark.parametrize(
         ("headers", "told"),
         [({"content-type": "text/html"}, "login page"), ({"content-encoding": "gzip"}, "came as gzip")],
@@ -472,14 +527,10 @@ class TestTls:
     """Whom we trust."""
 
     @pytest.fixture
-    def authority(self, tmp_path: Path) -> Path:
-        return make_certificate(tmp_path)[0]
-
-    @pytest.fixture
-    def secure(self, authority: Path) -> Iterator[FilePeer]:
-        with file_server(authority.with_name("server.pem")) as started:
-            started.files["/in/a.csv"] = BIG
-            yield started
+    def secure(self, secure_server: FileServer) -> FilePeer:
+        peer = secure_server.fresh()
+        peer.files["/in/a.csv"] = BIG
+        return peer
 
     def test_unknown_authority_is_refused_before_the_token_leaves(self, secure: FilePeer) -> None:
         with pytest.raises(HostKeyRefused, match=r"certificate.*ca_file"):

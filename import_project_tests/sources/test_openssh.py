@@ -11,7 +11,8 @@ from pathlib import Path
 import asyncssh
 import pytest
 
-from import_project.sources.sftp import SftpLogin, SftpSource
+from import_project.sources.sftp import SftpSource
+from import_project.sources.sftp_login import SftpLogin
 from import_project_tests.sources.contract import FolderContract, FolderInbox
 
 pytestmark = pytest.mark.peers

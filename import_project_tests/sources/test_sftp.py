@@ -22,7 +22,8 @@ from import_project.errors import (
 )
 from import_project.records.files import Staged
 from import_project.sources.base import Source
-from import_project.sources.sftp import SftpLogin, SftpSource
+from import_project.sources.sftp import SftpSource
+from import_project.sources.sftp_login import SftpLogin
 from import_project.store.landing import Landing
 from import_project_tests.servers import SftpPeer
 from import_project_tests.sources.contract import FolderContract, FolderInbox, claim, listing, received, use
