@@ -57,7 +57,7 @@ bench: $(VENV)/dev.done ## Run the benchmarks (ONLY=name for one); results in be
 lock: $(BIN)/python ## Resolve the dependencies anew into requirements/
 	$(PIP) uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
-	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:dev --extra postgres -o requirements/dev.txt
+	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:dev --all-extras -o requirements/dev.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:build -c requirements/dev.txt \
 	  -o requirements/run.txt

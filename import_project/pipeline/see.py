@@ -126,7 +126,7 @@ def _known(parts: Parts, loaded: LoadedFeed, data: list[Listed], before: Iterabl
     fresh = data
     if loaded.feed.source.read_only:
         ended = parts.ledger.sightings.ended(loaded.name)
-        fresh = [f for f in data if (f.name, *f.facts) not in ended]
+        fresh = [f for f in data if f not in ended]
     named = parts.ledger.sightings.named(loaded.name, [f.name for f in fresh])
     known = {a.id: a for a in [*named, *before]}
     strays = {a.id for a in known.values() if a.claimed_as and a.state is ArrivalState.SEEN}

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 
 class ArrivalState(StrEnum):
@@ -28,11 +29,11 @@ class ArrivalState(StrEnum):
 ENDED = frozenset(ArrivalState) - {ArrivalState.SEEN, ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Listed:
+class Listed(NamedTuple):
     """One regular file in an inbox: its name, size in bytes, and mtime (aware UTC, whole seconds).
 
-    `version` is the store's own word for these bytes (an ETag), where it has one.
+    `version` is the store's own word for these bytes (an ETag), where it has one. A plain tuple, for an inbox may hold
+    a hundred thousand.
     """
 
     name: str

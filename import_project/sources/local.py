@@ -51,10 +51,12 @@ class LocalSource:
                 if not safe(name):
                     unsafe.append(printable(name))
                     continue
-                with contextlib.suppress(FileNotFoundError):
+                try:
                     found = entry.stat(follow_symlinks=False)
-                    if stat.S_ISREG(found.st_mode):
-                        files.append(_listed(name, found))
+                except FileNotFoundError:
+                    continue
+                if stat.S_ISREG(found.st_mode):
+                    files.append(_listed(name, found))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
     async def held(self, folder: str) -> tuple[Claimed, ...]:
@@ -189,7 +191,7 @@ def _same(held: Path, path: Path) -> bool:
 
 
 def _listed(name: str, found: os.stat_result) -> Listed:
-    return Listed(name=name, size=found.st_size, mtime=datetime.fromtimestamp(int(found.st_mtime), UTC))
+    return Listed(name, found.st_size, datetime.fromtimestamp(int(found.st_mtime), UTC))
 
 
 @contextlib.contextmanager
