@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Annotated, Any, Literal, Self
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, Field, model_validator
+from pydantic import AfterValidator, Field, field_validator, model_validator
 
 from import_project.config.patterns import DatedGlob, matcher, rendered
 from import_project.config.values import Secret, Strict
@@ -108,6 +108,13 @@ class Expect(Strict):
     max_retries: int = Field(default=6, ge=0, le=1000)
     interval_minutes: float = Field(default=10, gt=0)
     on_miss: Literal["alert", "skip", "fail"] = "alert"
+
+    @field_validator("holidays", mode="before")
+    @classmethod
+    def _norway(cls, given: Any) -> Any:
+        if isinstance(given, list) and False in given:
+            raise ValueError("write 'NO' in quotes: in YAML a plain NO means false")
+        return given
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
