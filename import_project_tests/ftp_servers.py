@@ -54,14 +54,16 @@ class FtpPeer:
     commands: list[str]
 
 
+_KINDS = {stat.S_IFLNK: b"OS.unix=symlink", stat.S_IFIFO: b"OS.unix=fifo", stat.S_IFSOCK: b"OS.unix=socket"}
+
+
 class _TellingFiles(AbstractedFS):  # type: ignore[misc]
     """Tells links and pipes in MLSD, as ProFTPD does; pyftpdlib calls all of them files."""
 
     def format_mlsx(self, basedir: str, listing: list[str], *args: Any, **kwargs: Any) -> Iterator[bytes]:
         for name in listing:
             for line in super().format_mlsx(basedir, [name], *args, **kwargs):
-                mode = os.lstat(f"{basedir}/{name}").st_mode
-                kind = b"OS.unix=symlink" if stat.S_ISLNK(mode) else b"OS.unix=fifo" if stat.S_ISFIFO(mode) else b"file"
+                kind = _KINDS.get(stat.S_IFMT(os.lstat(f"{basedir}/{name}").st_mode), b"file")
                 yield line.replace(b"type=file", b"type=" + kind)
 
 

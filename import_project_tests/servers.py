@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import stat
 import threading
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -54,6 +55,7 @@ class SftpFaults:
     no_posix_rename: bool = False
     stall_reads: bool = False
     stall_lists: bool = False
+    lies: tuple[bytes, ...] = ()
 
 
 class FaultySftp(asyncssh.SFTPServer):
@@ -72,6 +74,8 @@ class FaultySftp(asyncssh.SFTPServer):
             await asyncio.sleep(0.02)
         async for entry in super().scandir(path):
             yield entry
+        for name in self._faults.lies:
+            yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs(permissions=stat.S_IFREG | 0o644, size=3, mtime=7))
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         self._check("rename")

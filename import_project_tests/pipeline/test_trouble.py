@@ -5,6 +5,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +16,7 @@ from import_project.errors import (
     ApiUnavailable,
     ClaimLost,
     ConfigError,
+    LoginRefused,
     SourceDenied,
     SourceUnreachable,
 )
@@ -251,3 +253,18 @@ def test_alert_that_is_refused_holds_back_no_other(installation: Installation) -
         with pytest.raises(ApiUnavailable):
             send_waiting(parts, webhook.url)
         assert [key for key, _ in parts.ledger.alerts.waiting()] == ["poison"]
+
+
+def test_secret_that_is_changed_is_used_at_the_next_connect(
+    installation: Installation, sftp: SftpPeer, tmp_path: Path
+) -> None:
+    secret = tmp_path / "password"
+    secret.write_text("yesterdays-password\n", "utf-8")
+    feed = installation.rewrite("bankgiro", source={"password": {"file": str(secret)}, "key": None})
+    parts = feed.parts()
+    with pytest.raises(LoginRefused) as error:
+        feed.poll(parts, "bankgiro")
+    assert "yesterdays-password" not in str(error.value)
+    loaded = feed.feed("bankgiro")
+    secret.write_text("right-password\n", "utf-8")
+    assert feed.poll(parts, loaded) == ()

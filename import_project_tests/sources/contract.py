@@ -3,7 +3,9 @@ and `source`; what a protocol cannot have (links in a bucket, a name's bytes) it
 
 import asyncio
 import os
+import socket
 from collections.abc import Awaitable, Callable
+from contextlib import chdir
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -255,6 +257,9 @@ class FolderContract(SourceContract):
         (inbox.root / "folder.csv").mkdir()
         os.mkfifo(inbox.root / "pipe.csv")
         (inbox.root / "link.csv").symlink_to("/etc/passwd")
+        (inbox.root / "loop.csv").symlink_to("loop.csv")
+        with socket.socket(socket.AF_UNIX) as listening, chdir(inbox.root):  # a socket's path must be short
+            listening.bind("socket.csv")
         assert names(source) == {"a.csv"}
 
     def test_names_of_255_bytes_and_twins_in_other_normal_forms(self, inbox: FolderInbox, source: Source) -> None:

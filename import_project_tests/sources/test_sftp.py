@@ -194,3 +194,21 @@ def test_name_that_is_no_text_is_told_and_stops_no_listing(sftp: SftpPeer) -> No
     found = listing(SftpSource(login(sftp), "in"))
     assert [f.name for f in found.files] == ["good.csv"]
     assert len(found.unsafe) == 1
+
+
+def test_names_that_a_hostile_server_makes_up_are_told_and_never_used(sftp: SftpPeer) -> None:
+    FolderInbox(sftp.root / "in").drop("good.csv")
+    sftp.faults.lies = (
+        b"../x.csv",
+        b"/etc/x.csv",
+        b"a/../../b.csv",
+        b"..\\x.csv",
+        b"nul\0.csv",
+        b"x" * 256,
+        b".csv",
+        b"",
+    )
+    found = listing(SftpSource(login(sftp), "in"), lambda name: name != "..")
+    assert [f.name for f in found.files] == ["good.csv"]
+    assert len(found.unsafe) == len(sftp.faults.lies)
+    assert all(told.isprintable() for told in found.unsafe)
