@@ -7,7 +7,7 @@ import sys
 from dataclasses import asdict
 
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from import_project.cli.outcome_table import table_console
@@ -24,7 +24,9 @@ def look(feed: str | None, *, as_json: bool) -> None:
     settings = Settings.read(os.environ)
     good, broken = load_feeds(settings.feeds, os.environ)
     unusable = [
-        Finding(feed=one.path.stem, check="feed file", ok=False, told=one.error.what, do=one.error.do)
+        Finding(
+            feed=one.path.stem, check="feed file", ok=False, told=one.error.what, do=one.error.do or "mend the file"
+        )
         for one in broken
         if feed in {None, one.path.stem}
     ]
@@ -45,18 +47,27 @@ def look(feed: str | None, *, as_json: bool) -> None:
         _show(findings)
     failed = sum(not f.ok for f in findings)
     if failed:
-        raise ConfigError(f"{failed} of {len(findings)} checks failed", do="the table says how to mend each")
+        raise ConfigError(f"{failed} of {len(findings)} checks failed", do="beside each stands how to mend it")
 
 
 async def _examine_all(parts: Parts, feeds: list[LoadedFeed]) -> list[Finding]:
     async def one(feed: LoadedFeed) -> list[Finding]:
-        return [finding async for finding in examine(parts, feed)]
+        found = []
+        try:
+            async for finding in examine(parts, feed):
+                found.append(finding)  # noqa: PERF401 - what was found before an error is kept
+        except Exception as error:  # noqa: BLE001 - one feed's trouble hides no other's
+            told = f"{type(error).__name__}: {error}"
+            found.append(
+                Finding(feed=feed.name, check="defect", ok=False, told=told, do="this is ours; please report it")
+            )
+        return found
 
     return [finding for found in await asyncio.gather(*map(one, feeds)) for finding in found]
 
 
 def _show(findings: list[Finding]) -> None:
-    table = Table("feed", "check", "", "found", "do")
+    table = Table("feed", "check", "", Column("found", overflow="fold"), Column("do", overflow="fold"))
     for f in findings:
         sign = Text("ok", style="green") if f.ok else Text("no", style="bold red")
         table.add_row(Text(f.feed), f.check, sign, Text(f.told), Text(f.do or ""))

@@ -7,11 +7,13 @@ from rich.console import Console
 from rich.table import Table
 
 from import_project.config.load import load_feeds
+from import_project.config.settings import Settings
 from import_project.errors import ConfigError
 
 
 def check_feeds(folder: Path) -> None:
     """Print the feeds that are right. Raises ConfigError for the last that is not, after a line for each other."""
+    Settings.read(os.environ)  # a mistyped variable of ours is a mistake too
     good, broken = load_feeds(folder, os.environ)
     table = Table("feed", "kind", "source", "files", "format", "api")
     for loaded in good:

@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
-from import_project.config.files import Files
+from import_project.config.files import Files, Folders
 from import_project.config.sources import Source
 from import_project.config.values import Secret, Strict, Text, Url
 from import_project.formats.registry import FORMATS
@@ -158,6 +158,10 @@ class Feed(Strict):
         for key, value in strange.items():
             if value is not None:
                 raise ValueError(f"a feed of {self.kind} has no {key}")
+        if self.source.kind == "http_pull" and self.files.done_file is not None:
+            raise ValueError("files.done_file has no meaning at fixed addresses (source.kind: http_pull)")
+        if self.source.read_only and self.files.folders != Folders():
+            raise ValueError("files.folders has no meaning where nothing is moved (source.read_only)")
         if rows != (self.format.kind == "delimited"):
             raise ValueError(f"format {self.format.kind} does not hold {self.kind}")
         return self

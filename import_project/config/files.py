@@ -21,6 +21,8 @@ def _zone(name: str) -> str:
     return name
 
 
+_MONTH = 31 * 86_400
+
 Zone = Annotated[str, AfterValidator(_zone)]
 
 
@@ -34,17 +36,21 @@ class Pattern(Strict):
     regex: str | None = None
     dated: str | None = None
     timezone: Zone = "UTC"
-    days_back: int | None = Field(default=None, ge=0)
+    days_back: int | None = Field(default=None, ge=0, le=36_600)
 
     @model_validator(mode="after")
     def _usable(self) -> Self:
         if [self.glob, self.regex, self.dated].count(None) != 2:
             raise ValueError("give exactly one of glob, regex and dated")
+        if not (self.glob or self.regex or self.dated):
+            raise ValueError("an empty pattern means no file")
+        if "/" in (self.glob or self.dated or ""):
+            raise ValueError("a pattern is for names, not paths: folders below the inbox are not looked into")
         if self.dated is None and self.days_back is not None:
             raise ValueError("days_back belongs to dated")
         try:
             self.matcher(datetime.now(self.zone))
-        except re.error as error:
+        except (re.error, OverflowError, RecursionError) as error:
             raise ValueError(f"{self.glob or self.regex!r} is no regular expression: {error}") from None
         return self
 
@@ -106,7 +112,7 @@ class Expect(Strict):
     timezone: Zone = "UTC"
     holidays: tuple[date | str, ...] = ()
     max_retries: int = Field(default=6, ge=0, le=1000)
-    interval_minutes: float = Field(default=10, gt=0)
+    interval_minutes: float = Field(default=10, gt=0, le=10_080)
     on_miss: Literal["alert", "skip", "fail"] = "alert"
 
     @field_validator("holidays", mode="before")
@@ -163,10 +169,10 @@ class Files(Strict):
     order: Literal["process_all", "latest_by_mtime", "fifo_by_name", "lexicographic"] = "process_all"
     limit_per_poll: int = Field(default=100, ge=1, le=10_000)
     looks: int = Field(default=2, ge=1, le=100)
-    min_age_seconds: float = Field(default=0, ge=0)
+    min_age_seconds: float = Field(default=0, ge=0, le=_MONTH)
     done_file: str | None = None
     folders: Folders = Folders()
-    adopt_after_seconds: float = Field(default=600, ge=0)
+    adopt_after_seconds: float = Field(default=600, ge=0, le=_MONTH)
     again: Again = Again()
     expect: Expect | None = None
     unpack: Unpack | None = None

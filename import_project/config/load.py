@@ -1,6 +1,5 @@
 """YAML files to models; every mistake is one line with file, key and what was expected. Nothing is connected to."""
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,10 +9,9 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from import_project.config.feed import Api, Feed, Schema
+from import_project.config.mistakes import told
 from import_project.errors import ConfigError
 
-#: What pydantic puts into a place beside the file's own keys.
-_TAGS = {"local_fs", "sftp", "ftp", "s3", "gcs", "azure_blob", "http_pull", "function-before"}
 Model = TypeVar("Model", bound=BaseModel)
 
 
@@ -57,6 +55,16 @@ def load_feeds(folder: Path, environ: Mapping[str, str]) -> tuple[list[LoadedFee
             good[loaded.name] = loaded
         except ConfigError as error:
             broken.append(BrokenFeed(path=path, error=error))
+        except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on
+            told = ConfigError(
+                f"{path}: {type(error).__name__}: {error}", do="this is a defect of ours; please report it"
+            )
+            broken.append(BrokenFeed(path=path, error=told))
+    broken += [
+        BrokenFeed(path=path, error=ConfigError(f"{path}: a feed's file is named *.yaml", do="rename it"))
+        for path in sorted(folder.iterdir())
+        if path.suffix.lower() in {".yml", ".yaml"} and path.suffix != ".yaml"
+    ]
     return list(good.values()), broken
 
 
@@ -94,40 +102,9 @@ def _load(path: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
     try:
         return model.model_validate(data, context={"environ": environ, "folder": path.parent.absolute()})
     except ValidationError as errors:
-        raise ConfigError(f"{path}: {_told(errors, model)}") from None
-
-
-def _told(errors: ValidationError, model: type[BaseModel]) -> str:
-    """Return the first mistake in words, and how many more there are."""
-    all_errors = errors.errors(include_url=False, include_input=False)
-    first = next((e for e in all_errors if e["type"] == "extra_forbidden"), all_errors[0])  # a slip explains the rest
-    places = [str(p) for p in first["loc"] if p not in _TAGS]
-    where = ".".join(places)
-    if first["type"] == "extra_forbidden":
-        known = _keys(model, places[:-1])
-        near = difflib.get_close_matches(places[-1], known, n=1)
-        what = "unknown key" + (f", did you mean {near[0]}?" if near else f"; known are {', '.join(known)}")
-    elif first["type"] == "missing":
-        what = "is missing"
-    else:
-        what = str(first["msg"]).removeprefix("Value error, ")
-    more = f" (and {len(all_errors) - 1} more)" if len(all_errors) > 1 else ""
-    return f"{where}: {what}{more}" if where else what + more
-
-
-def _keys(model: type[BaseModel], path: list[str]) -> list[str]:
-    """Return the keys that may stand at `path` in a file of this model, by its JSON Schema."""
-    root = model.model_json_schema()
-    nodes: list[dict[str, Any]] = [root]
-    for step in path:
-        nodes = [n for node in nodes for n in _below(node, step, root)]
-    return sorted({key for node in nodes for key in node.get("properties", {})})
-
-
-def _below(node: dict[str, Any], step: str, root: dict[str, Any]) -> list[dict[str, Any]]:
-    child = node.get("properties", {}).get(step) or node.get("items", {})
-    options = child.get("oneOf") or child.get("anyOf") or [child]
-    return [root["$defs"][o["$ref"].rsplit("/", 1)[-1]] if "$ref" in o else o for o in options]
+        raise ConfigError(f"{path}: {told(errors, model)}") from None
+    except (OverflowError, RecursionError) as error:
+        raise ConfigError(f"{path}: a value is beyond all measure: {error}") from None
 
 
 class _UniqueKeys(yaml.SafeLoader):
@@ -138,6 +115,9 @@ def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, An
     seen: set[Any] = set()
     for key, _ in node.value:
         name = loader.construct_object(key)
+        if not isinstance(name, str | int | float | bool | None):
+            what = "a key cannot hold keys of its own; put what has braces in quotes"
+            raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
         if name in seen:
             raise yaml.constructor.ConstructorError(None, None, f"{name}: the key is given twice", key.start_mark)
         seen.add(name)

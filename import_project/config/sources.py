@@ -6,7 +6,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from import_project.config.patterns import rendered
-from import_project.config.values import ExistingFile, Folder, Number, Secret, Strict, Text, Url
+from import_project.config.values import ExistingFile, Folder, Port, Secret, Strict, Text, Url
 
 Seconds = Annotated[float, Field(gt=0)]
 
@@ -30,7 +30,7 @@ class SftpServer(_Inbox):
 
     kind: Literal["sftp"]
     host: Text
-    port: Number = 22
+    port: Port = 22
     username: Text
     password: Secret | None = None
     key: Secret | None = None
@@ -53,7 +53,7 @@ class FtpServer(_Inbox):
 
     kind: Literal["ftp"]
     host: Text
-    port: Number | None = None
+    port: Port | None = None
     username: Text
     password: Secret
     tls: Literal["explicit", "implicit", "none"] = "explicit"

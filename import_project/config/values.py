@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, ValidationInfo, model_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
 
 from import_project.errors import ConfigError
 
@@ -58,7 +58,7 @@ def _http(value: str) -> str:
 
 Text = Annotated[str, BeforeValidator(_from_environment)]
 Url = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_http)]
-Number = Annotated[int, BeforeValidator(_from_environment)]
+Port = Annotated[int, BeforeValidator(_from_environment), Field(ge=1, le=65_535)]
 Folder = Annotated[Path, BeforeValidator(_beside_feed)]
 ExistingFile = Annotated[Path, BeforeValidator(_existing)]
 

@@ -18,6 +18,11 @@ _TELL_AT = frozenset({1, 5, 25, 125})
 _LOOK_BACK_SECONDS = 3600
 
 
+def record(parts: Parts, key: str, text: str) -> None:
+    """Record an alert; `watch_sensors` sends it. A feed's own tick must not wait for a webhook that hangs."""
+    parts.ledger.alerts.unsent(key, text, parts.clock())
+
+
 def alert(parts: Parts, key: str, text: str, facts: dict[str, str]) -> None:
     """Record an alert and try to send it; when that fails, `watch_sensors` sends it later.
 

@@ -88,7 +88,8 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     def file(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, "receive", parts, context)
         if facts is None:
-            context.log.warning("the feed has had these bytes before: the file ends as a duplicate")
+            state = parts.ledger.arrivals.of(loaded.name, context.partition_key).state
+            context.log.warning(f"nothing more is done with this file: it is {state}")
             return
         yield dg.MaterializeResult(metadata=_metadata(facts))
 

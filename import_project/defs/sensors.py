@@ -9,15 +9,16 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feed
-from import_project.defs.alerts import alert
+from import_project.defs.alerts import record
 from import_project.defs.partitions import partitions_of
 from import_project.errors import FileVanished, SourceError
 from import_project.pipeline.expect import Coming, expected_files
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import Seen, see
 
-#: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next.
-_LONGEST_POLL = timedelta(seconds=50)
+#: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next. Tidying up comes
+#: after the listing, in 10 seconds of its own.
+_LONGEST_POLL = timedelta(seconds=40)
 _SURELY_CLAIMED = timedelta(minutes=1)
 
 
@@ -40,7 +41,7 @@ def feed_sensor(
         if feed.name != loaded.name:
             return dg.SkipReason(f"{loaded.path.name} is the feed {feed.name} now; it has a sensor of its own soon")
         end_dead_runs(context.instance, parts, feed.name)
-        missed = _missed_files(parts, feed)
+        missed = _missed_files(context.instance, parts, feed)
         try:
             seen = _poll(context, parts, feed, job.name)
         except SourceError:
@@ -75,11 +76,11 @@ def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed, j
     seen = asyncio.run(see(parts, feed, on_its_way=on_its_way, within=_LONGEST_POLL))
     for problem in seen.problems:
         context.log.error(problem)
-        alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
+        record(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}")
     return seen
 
 
-def _missed_files(parts: Parts, feed: LoadedFeed) -> list[tuple[str, dict[str, object]]]:
+def _missed_files(instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed) -> list[tuple[str, dict[str, object]]]:
     """Tell people of files that are late or missed, as the feed wants; return keys and configs of runs to fail."""
     expect = feed.feed.files.expect
     to_fail: list[tuple[str, dict[str, object]]] = []
@@ -88,9 +89,11 @@ def _missed_files(parts: Parts, feed: LoadedFeed) -> list[tuple[str, dict[str, o
             continue
         text, key = expected.told(feed.name), f"{expected.coming}:{feed.name}:{expected.due_at.isoformat()}"
         if expected.coming is Coming.MISSED and expect.on_miss == "fail":
-            to_fail.append((key, {"ops": {f"{feed.name}_deadline": {"config": {"missed": text}}}}))
+            launched = dg.RunsFilter(tags={"dagster/run_key": key})
+            if instance.get_runs_count(launched) == 0:
+                to_fail.append((key, {"ops": {f"{feed.name}_deadline": {"config": {"missed": text}}}}))
         else:
-            alert(parts, key, text, {"feed": feed.name})
+            record(parts, key, text)
     return to_fail
 
 
@@ -115,8 +118,8 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
     """
     now, ended = parts.clock(), 0
     started = dg.RunsFilter(tags={"feed": feed}, statuses=[dg.DagsterRunStatus.STARTED])
-    for record in instance.get_run_records(started, limit=100):
-        run = record.dagster_run
+    for known in instance.get_run_records(started, limit=100):
+        run = known.dagster_run
         try:
             arrival = parts.ledger.arrivals.of(feed, run.tags.get("dagster/partition", ""))
         except FileVanished:
@@ -124,7 +127,7 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
         if arrival.held(now) or (arrival.retry_at is not None and arrival.retry_at > now):
             continue
         lapsed = run.run_id == arrival.owner and arrival.lease_until is not None
-        if lapsed or now.timestamp() - (record.start_time or now.timestamp()) > _SURELY_CLAIMED.total_seconds():
+        if lapsed or now.timestamp() - (known.start_time or now.timestamp()) > _SURELY_CLAIMED.total_seconds():
             instance.report_run_failed(run, message="the run's process is gone: it no longer holds its file")
             ended += 1
     return ended

@@ -21,7 +21,7 @@ class Aside:
 async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> Aside:
     """Move the copy if it is still due. When the source fails, a later poll does it."""
     arrival = parts.ledger.arrivals.of(loaded.name, partition)
-    if not arrival.aside_due:
+    if not arrival.aside_due or loaded.feed.source.read_only:
         stays = "left where it is" if loaded.feed.source.read_only else "nothing to move"
         return Aside(place=arrival.set_aside_to or stays)
     try:
@@ -69,7 +69,7 @@ async def _move_done_file(loaded: LoadedFeed, source: Source, arrival: Arrival, 
 
 
 async def _written_to(source: Source, file: Staged, arrival: Arrival) -> str | None:
-    if arrival.sha256 is None:
+    if arrival.sha256 is None and arrival.packed_sha256 is None:
         return None
     try:
         now = await source.facts(file)

@@ -48,12 +48,12 @@ class Sightings:
 
 
 def compare(listed: Iterable[Listed], known: Sequence[Arrival], steady: Steady, now: datetime) -> Sightings:
-    """Compare one listing with all arrivals that are known under its names or still open.
+    """Compare one listing with all arrivals that are known under its names or still open; strays are of another place.
 
     A name that is listed again after its file was moved away is a new arrival, even with the same size and mtime. A
     file is gone when two listings in a row do not show it: one that lists nothing by mistake ends nothing.
     """
-    last = {a.name: a for a in sorted(known, key=lambda a: a.id)}
+    last = {a.name: a for a in sorted(known, key=lambda a: a.id) if not a.stray}
     files = {f.name: f for f in listed}
     new, same, ready = [], [], []
     missing: list[int] = []
@@ -66,7 +66,7 @@ def compare(listed: Iterable[Listed], known: Sequence[Arrival], steady: Steady, 
             at_once = steady.looks == 1 and not steady.min_age and steady.finished(name)
             new.append((file, occurrence(file, known), partition_key(file, now) if at_once else None))
         elif arrival.state is ArrivalState.SEEN:
-            counts = arrival.looked_at is None or now - arrival.looked_at >= steady.apart
+            counts = arrival.looked_at is None or abs(now - arrival.looked_at) >= steady.apart
             if counts or arrival.missing:
                 same.append(arrival.id)
             old_enough = now - arrival.first_seen_at >= steady.min_age

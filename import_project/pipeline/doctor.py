@@ -7,7 +7,16 @@ from dataclasses import dataclass
 from import_project.config.load import LoadedFeed
 from import_project.config.patterns import rendered
 from import_project.config.sources import SftpServer
-from import_project.errors import ApiAnswerUnusable, ApiUnavailable, HostKeyRefused, ImportProjectError
+from import_project.errors import (
+    ApiAnswerUnusable,
+    ApiUnavailable,
+    FileVanished,
+    HostKeyRefused,
+    ImportProjectError,
+    LoginRefused,
+    SourceDenied,
+    SourceUnreachable,
+)
 from import_project.pipeline.parts import Parts
 from import_project.sources.base import Source
 from import_project.sources.sftp_login import offered_key
@@ -34,8 +43,16 @@ async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
                 yield finding
     except HostKeyRefused as error:
         yield _bad(loaded, "host key", error, await _how_to_trust(loaded))
+    except LoginRefused as error:
+        yield _bad(loaded, "login", error)
+    except SourceUnreachable as error:
+        yield _bad(loaded, "connect", error, error.do or "check address and port, and that this machine may reach them")
+    except SourceDenied as error:
+        yield _bad(loaded, "list", error)
+    except FileVanished as error:
+        yield _bad(loaded, "list", error, "check the source's path or prefix")
     except ImportProjectError as error:
-        yield _bad(loaded, "source", error)
+        yield _bad(loaded, "source", error, error.do or "check the feed's source")
     yield await _api(parts, loaded)
 
 
@@ -45,7 +62,14 @@ async def _how_to_trust(loaded: LoadedFeed) -> str | None:
     if not isinstance(source, SftpServer):
         return None
     fingerprint, line = await offered_key(source.host, source.port)
-    return f"compare {fingerprint} with what the partner says; if it is theirs, add to {source.known_hosts}: {line}"
+    place = line.split(maxsplit=1)[0]
+    known = any(
+        place in kept.split(maxsplit=1)[:1] for kept in source.known_hosts.read_text("utf-8", "replace").splitlines()
+    )
+    told = f"compare {fingerprint} with what the partner says; if it is theirs, add to {source.known_hosts}: {line}"
+    if known:
+        return f"{source.known_hosts} holds ANOTHER key for this server: it was changed, or is not theirs; {told}"
+    return told
 
 
 def _place(loaded: LoadedFeed) -> str:
@@ -57,7 +81,11 @@ def _place(loaded: LoadedFeed) -> str:
 async def _listing(parts: Parts, loaded: LoadedFeed, source: Source) -> Finding:
     listing = await source.list(loaded.feed.files.pattern.matcher(parts.clock()))
     unsafe = f", {len(listing.unsafe)} with unsafe names" if listing.unsafe else ""
-    return _good(loaded, "list", f"{len(listing.files)} files fit the pattern{unsafe}")
+    return _good(loaded, "list", f"{_files(len(listing.files))} the pattern{unsafe}")
+
+
+def _files(count: int) -> str:
+    return "1 file fits" if count == 1 else f"{count} files fit"
 
 
 async def _rights(parts: Parts, loaded: LoadedFeed, source: Source) -> AsyncIterator[Finding]:

@@ -13,7 +13,7 @@ from import_project.pipeline.parts import Parts
 
 #: How many of the latest expected times are looked at again, for files that came late.
 _LOOK_BACK = 10
-_FAR_BACK = timedelta(days=800)
+_FAR_BACK, _MOST = timedelta(days=800), 2000
 
 
 class Coming(StrEnum):
@@ -48,22 +48,30 @@ def expected_files(parts: Parts, loaded: LoadedFeed) -> tuple[Expected, ...]:
         return ()
     now = parts.clock()
     times = due_times(expect, now)
-    since = times[0] if len(times) > _LOOK_BACK else began
+    since = max([began, *times[:1]]) if len(times) > _LOOK_BACK else began
     came = [seen_at for _, seen_at in parts.ledger.sightings.came_since(loaded.name, since)]
-    patience = timedelta(minutes=expect.max_retries * expect.interval_minutes)
-    judged = judge([t for t in times if t > since], came, patience=patience, now=now)
+    judged = judge([t for t in times if t > since], came, patience=patience_of(expect), now=now)
     return tuple(e for e in judged if e.due_at > began)
 
 
+def patience_of(expect: Expect) -> timedelta:
+    """Return how long a late file is waited for."""
+    return timedelta(minutes=expect.max_retries * expect.interval_minutes)
+
+
 def due_times(expect: Expect, now: datetime) -> list[datetime]:
-    """Return the latest times up to `now` at which a file was expected, oldest first, on the calendar's clock."""
+    """Return the latest times up to `now` at which a file was expected, oldest first, on the calendar's clock.
+
+    They reach back so far that the deadline of the first is over.
+    """
     from cronsim import CronSim
 
     free = Holidays(expect)
     backwards = CronSim(expect.cron, now.astimezone(ZoneInfo(expect.timezone)) + timedelta(minutes=1), reverse=True)
     recent = takewhile(lambda t: t > now - _FAR_BACK, backwards)
-    times = (t for t in recent if t <= now and t.date() not in free)
-    return list(islice(times, _LOOK_BACK + 1))[::-1]
+    times = [t for t in islice(recent, _MOST) if t <= now and t.date() not in free]
+    waited = sum(now - t <= patience_of(expect) for t in times)
+    return times[: max(_LOOK_BACK, waited) + 1][::-1]
 
 
 def judge(

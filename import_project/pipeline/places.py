@@ -1,11 +1,12 @@
 """Where a file lies at the sender: while it is held, and when it is set aside. Pure; names stay within 255 bytes."""
 
 from datetime import datetime
+from hashlib import sha256
 
 from import_project.config.files import Folders, Pattern
 from import_project.config.patterns import rendered
 
-_LONGEST = 255
+_LONGEST, _ENDING = 255, 24
 
 
 def held_path(folders: Folders, partition: str, name: str) -> str:
@@ -25,6 +26,13 @@ def aside_path(folders: Folders, pattern: Pattern, name: str, *, failed: bool, s
 
 
 def _fitted(before: str, name: str, after: str) -> str:
-    """Put a name between two texts, cut where the whole would be longer than file systems allow."""
-    room = _LONGEST - len(before) - len(after)
-    return f"{before}{name.encode()[:room].decode(errors='ignore')}{after}"
+    """Put a name between two texts. Where that is longer than file systems allow, its middle makes way for a mark of
+    the whole: two names stay two, and the ending, which patterns ask for, stays."""
+    whole = f"{before}{name}{after}"
+    excess = len(whole.encode()) - _LONGEST
+    if excess <= 0:
+        return whole
+    mark = f"~{sha256(name.encode()).hexdigest()[:8]}~"
+    kept = len(name.encode()) - excess - len(mark)
+    start, end = name.encode()[: kept - _ENDING], name.encode()[-_ENDING:]
+    return f"{before}{start.decode(errors='ignore')}{mark}{end.decode(errors='ignore')}{after}"

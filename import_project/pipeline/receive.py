@@ -8,7 +8,7 @@ from import_project.pipeline.again import meeting, policy
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.places import held_path
-from import_project.pipeline.unpack import unpacked
+from import_project.pipeline.unpack import is_packed, unpacked
 from import_project.records.files import Arrival, ArrivalState, Landed, Listed, Staged
 from import_project.records.outcomes import Counts
 from import_project.sources.base import Source
@@ -24,7 +24,7 @@ async def receive(held: Held) -> Facts | None:
     the feed does not want its like again, and NotRecognised when the content is not the feed's format.
     """
     arrival = held.arrival
-    sha256 = arrival.sha256 or await _fetch(held)
+    sha256 = arrival.sha256 or await _content(held)
     if isinstance(sha256, tuple):
         await _end(held, ArrivalState.UNPACKED, told=f"not taken: {', '.join(sha256)}" if sha256 else None)
         return None
@@ -49,46 +49,49 @@ async def _end(held: Held, state: ArrivalState, *, told: str | None = None) -> N
 def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
     """Hold a landed file against those before it. Returns the state to end it with, None to go on.
 
-    A file that has ended and is run again by hand has been decided about; only a duplicate stays one.
+    One that has ended and is run again by hand has been decided about, and so has one whose rows are; only a duplicate
+    stays one.
     """
     arrivals, arrival = held.parts.ledger.arrivals, held.arrival
     met = meeting(arrival, arrivals.bringer(held.feed, sha256), arrivals.namesakes(arrival), sha256)
-    if arrival.state.ended and met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}:
+    mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
+    if mine and (arrival.state.ended or held.parts.ledger.postings.any_decided(held.feed, sha256)):
         return None
     wanted = policy(held.loaded.feed.files.again, met)
     if wanted == "quarantine" and not arrival.state.ended:
         told = met.replace("_", " ")
         raise ComesAgain(f"the feed refuses a file with {told}", do=f"look at it; files.again.{met} decides")
     if wanted == "skip":
-        same = met in {"same_file", "new_name_same_bytes"}
-        return ArrivalState.DUPLICATE if same else ArrivalState.SKIPPED
+        return ArrivalState.SKIPPED if mine else ArrivalState.DUPLICATE
     return None
 
 
-async def _fetch(held: Held) -> str | tuple[str, ...]:
-    """Claim, stream, unpack and record. Returns the content's sha256; of an archive, the members not taken."""
-    async with held.parts.open_source(held.loaded) as source:
-        landed = await fetch(held, source)
-    content = await unpacked(held, landed)
-    if isinstance(content, tuple):
-        return content
-    packed = None if content == landed else landed.sha256
-    held.parts.ledger.arrivals.landed(held.claim, content, held.parts.clock(), packed=packed)
-    return content.sha256
+async def _content(held: Held) -> str | tuple[str, ...]:
+    """Fetch the bytes, unless they are here, and unpack them. Returns the content's sha256; of an archive, the members
+    not taken."""
+    arrivals, arrival = held.parts.ledger.arrivals, held.arrival
+    if arrival.packed_sha256 is not None:
+        landed = Landed(sha256=arrival.packed_sha256, size=arrival.size)
+    elif arrival.state.ended:
+        raise FileVanished("the file has ended, and its bytes never came", do="have it sent again")
+    else:
+        async with held.parts.open_source(held.loaded) as source:
+            landed = await fetch(held, source)
+        if is_packed(held, landed):
+            arrivals.packed(held.claim, landed)
+    content = await unpacked(held, landed) if is_packed(held, landed) else landed
+    if isinstance(content, Landed):
+        arrivals.landed(held.claim, content, held.parts.clock())
+        return content.sha256
+    return content
 
 
 async def fetch(held: Held, source: Source) -> Landed:
     """Claim the copy through an open source and bring its bytes into landing."""
-    parts, arrival = held.parts, held.arrival
     file, before = await _claimed(held, source)
-    _unchanged(held, arrival, before)
-    landed = await parts.landing.receive(source.open(file, before.size), expected_size=before.size)
+    _unchanged(held, held.arrival, before)
+    landed = await held.parts.landing.receive(source.open(file, before.size), expected_size=before.size)
     _unchanged(held, before, await source.facts(file))
-    done_file = held.loaded.feed.files.done_name(arrival.name)
-    if done_file is not None and not held.loaded.feed.source.read_only:
-        held_as = held_path(held.loaded.feed.files.folders, held.claim.partition, done_file)
-        for listed in (await source.list(lambda name: name == done_file)).files:
-            await source.claim(Staged(name=done_file, held_as=held_as, version=listed.version))
     return landed
 
 
@@ -96,18 +99,29 @@ async def _claimed(held: Held, source: Source) -> tuple[Staged, Listed]:
     """Hold the copy at the sender, or leave it where it lies if nothing may be moved there. Returns its facts too."""
     arrival, claim, feed = held.arrival, held.claim, held.loaded.feed
     arrivals = held.parts.ledger.arrivals
-    if feed.source.read_only:
-        file = arrival.staged(arrival.name)
-    else:
-        file = arrival.staged(arrival.claimed_as or held_path(feed.files.folders, claim.partition, arrival.name))
-        arrivals.moved(claim, file.held_as)
+    stays = feed.source.read_only and arrival.claimed_as is None
+    path = arrival.claimed_as or held_path(feed.files.folders, claim.partition, arrival.name)
+    file = arrival.staged(arrival.name if stays else path)
     try:
-        if not feed.source.read_only and not await source.claim(file):
-            raise FileVanished("another took it")
+        if not stays:
+            arrivals.moved(claim, path)
+            if not await source.claim(file):
+                raise FileVanished("another took it")
+            await _claim_done_file(held, source)
         return file, await source.facts(file)
     except FileVanished:
         arrivals.end(claim, ArrivalState.VANISHED)
         raise FileVanished("the file was gone before it was claimed") from None
+
+
+async def _claim_done_file(held: Held, source: Source) -> None:
+    """Take the done-file along, at once: a later one is the next file's."""
+    files = held.loaded.feed.files
+    name = files.done_name(held.arrival.name)
+    if name is not None:
+        held_as = held_path(files.folders, held.claim.partition, name)
+        for listed in (await source.list(lambda other: other == name)).files:
+            await source.claim(Staged(name=name, held_as=held_as, version=listed.version))
 
 
 def _unchanged(held: Held, before: Arrival | Listed, now: Listed) -> None:

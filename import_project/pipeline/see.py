@@ -1,22 +1,22 @@
 """Step 1: list a feed's inbox, compare it with the ledger, and say which files want a run. Nothing is downloaded."""
 
 import asyncio
-from collections.abc import Callable, Collection, Iterable
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
 from import_project.errors import SourceError, SourceUnreachable
-from import_project.pipeline.aside import move_aside
-from import_project.pipeline.compare import Steady, compare, occurrence
+from import_project.pipeline.compare import Steady, compare
 from import_project.pipeline.order import pick
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.strays import compare_strays
+from import_project.pipeline.tidy import tidy
 from import_project.records.files import Arrival, ArrivalState, Listed
 from import_project.sources.base import Source
 
 REQUEST_LASTS = timedelta(seconds=60)
+_SHOWN = 5
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +47,7 @@ async def see(
     is it a problem among others, for they need no source.
     """
     try:
-        looked = await _look_within(parts, loaded, within)
+        looked = await _poll(parts, loaded, within)
     except SourceError as error:
         landed = _requests(parts, loaded, on_its_way, lambda a: a.sha256 is not None)
         if not landed:
@@ -64,53 +64,58 @@ class _Looked:
     problems: tuple[str, ...]
 
 
-async def _look_within(parts: Parts, loaded: LoadedFeed, within: timedelta | None) -> _Looked:
+async def _poll(parts: Parts, loaded: LoadedFeed, within: timedelta | None) -> _Looked:
+    """List within the time that is given, then tidy up within its own."""
+    before = parts.ledger.sightings.unended(loaded.name)
+    wanted = loaded.feed.files.pattern.matcher(parts.clock())
+    listed = False
     try:
-        async with asyncio.timeout(within.total_seconds() if within else None):
-            return await _look(parts, loaded)
+        async with asyncio.timeout(within.total_seconds() if within else None) as limit:
+            async with parts.open_source(loaded) as source:
+                looked = await _look(parts, loaded, source, before)
+                listed = True
+                limit.reschedule(None)
+                problems = await tidy(parts, loaded, source, before, wanted)
     except TimeoutError:
         raise SourceUnreachable(
             f"the inbox was not listed within {within}", do="ask the partner, or raise its limits"
         ) from None
+    except SourceError as error:
+        if not listed:
+            raise
+        problems = [str(error.at(feed=loaded.name))]  # the goodbye failed
+    return replace(looked, problems=(*looked.problems, *problems))
 
 
-async def _look(parts: Parts, loaded: LoadedFeed) -> _Looked:
-    """List, move what is still to be set aside, and record what the listing means."""
+async def _look(parts: Parts, loaded: LoadedFeed, source: Source, before: Sequence[Arrival]) -> _Looked:
+    """List, and record what the listing means."""
     ledger, files, feed = parts.ledger.sightings, loaded.feed.files, loaded.name
-    before = ledger.unended(feed)
     wanted = files.pattern.matcher(parts.clock())
-    async with parts.open_source(loaded) as source:
-        listing = await source.list(lambda name: wanted(name) or files.is_done_file(name))
-        problems = [f"the name {name} is not safe to use; the file is left where it is" for name in listing.unsafe]
-        problems += await _move_the_ended(parts, loaded, source, before)
-        data = [f for f in listing.files if not files.is_done_file(f.name)]
-        now = parts.clock()
-        known = _known(parts, loaded, data, before)
-        steady = await _steady(loaded, source, listing.files, known, now)
-        found = compare(known.fresh, known.arrivals, steady, now)
-        if not loaded.feed.source.read_only:
-            await _look_for_strays(parts, loaded, source, before, wanted)
+    waiting = {a.name for a in before if not a.state.ended}  # taken already, whatever the pattern says by now
+    listing = await source.list(lambda name: wanted(name) or name in waiting or files.is_done_file(name))
+    data = [f for f in listing.files if not files.is_done_file(f.name)]
+    now = parts.clock()
+    known = _known(parts, loaded, data, before)
+    steady = await _steady(loaded, source, listing.files, known, now)
+    found = compare(known.fresh, known.arrivals, steady, now)
     ledger.vanish(found.vanished)
     ledger.miss(found.missing)
     ledger.look_again(found.same, now)
     ledger.ready(found.ready)
     ledger.see(feed, found.new, now)
     ledger.polled(feed, listed=len(data), now=now)
-    ready = {arrival_id for arrival_id, _ in found.ready}
-    growing = [a.name for a in known.arrivals if a.state is ArrivalState.SEEN and a.id not in ready | {*found.vanished}]
+    settled = {arrival_id for arrival_id, _ in found.ready} | {*found.vanished}
+    growing = [a.name for a in known.arrivals if a.state is ArrivalState.SEEN and not a.stray and a.id not in settled]
     growing += [f.name for f, _, partition in found.new if partition is None]
-    return _Looked(waiting=found.waiting, growing=tuple(growing), problems=tuple(problems))
+    return _Looked(waiting=found.waiting, growing=tuple(growing), problems=_unsafe(listing.unsafe))
 
 
-async def _move_the_ended(parts: Parts, loaded: LoadedFeed, source: Source, before: Iterable[Arrival]) -> list[str]:
-    problems = []
-    for arrival in (a for a in before if a.aside_due and not a.held(parts.clock())):
-        try:
-            aside = await move_aside(parts, loaded, source, arrival)
-            problems += [aside.problem] if aside.problem else []
-        except SourceError as error:
-            problems.append(str(error.at(feed=loaded.name, file=arrival.name)))
-    return problems
+def _unsafe(names: Sequence[str]) -> tuple[str, ...]:
+    """Tell unsafe names as one problem."""
+    if not names:
+        return ()
+    shown = ", ".join(sorted(names)[:_SHOWN]) + (", ..." if len(names) > _SHOWN else "")
+    return (f"not safe to use, and left where they are: {len(names)} files, such as {shown}",)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -129,18 +134,20 @@ def _known(parts: Parts, loaded: LoadedFeed, data: list[Listed], before: Iterabl
         fresh = [f for f in data if f not in ended]
     named = parts.ledger.sightings.named(loaded.name, [f.name for f in fresh])
     known = {a.id: a for a in [*named, *before]}
-    strays = {a.id for a in known.values() if a.claimed_as and a.state is ArrivalState.SEEN}
-    return _Known(fresh=fresh, arrivals=[a for a in known.values() if a.id not in strays])
+    return _Known(fresh=fresh, arrivals=list(known.values()))
 
 
 async def _steady(loaded: LoadedFeed, source: Source, listed: Iterable[Listed], known: _Known, now: datetime) -> Steady:
     """Say when a file of this feed counts as whole; one that a writer holds open is asked about only if it would."""
     files = loaded.feed.files
-    names = {f.name for f in listed}
+    names = {f.name: f.mtime for f in listed}
 
     def finished(name: str) -> bool:
         done_file = files.done_name(name)
-        return done_file is None or done_file in names
+        if done_file is None or not loaded.feed.source.read_only:
+            return done_file is None or done_file in names
+        # Where nothing is moved, the done-file of the file before may still lie there.
+        return done_file in names and names[done_file] >= names.get(name, names[done_file])
 
     steady = Steady(
         looks=files.looks,
@@ -156,28 +163,6 @@ async def _steady(loaded: LoadedFeed, source: Source, listed: Iterable[Listed], 
         written = {name for name in asked if await source.being_written(name)}
         return replace(steady, finished=lambda name: finished(name) and name not in written)
     return steady
-
-
-async def _look_for_strays(
-    parts: Parts, loaded: LoadedFeed, source: Source, before: Iterable[Arrival], wanted: Callable[[str], bool]
-) -> None:
-    """Find what stands claimed and is nobody's; one that stays so becomes ours."""
-    ledger, files, now = parts.ledger.sightings, loaded.feed.files, parts.clock()
-    found = await source.held(files.folders.processing)
-    known = [a for a in before if a.claimed_as and a.state is ArrivalState.SEEN]
-    strays = compare_strays(
-        found,
-        known,
-        owned=ledger.owned([c.held_as for c in found]),
-        wanted=wanted,
-        after=timedelta(seconds=files.adopt_after_seconds),
-        now=now,
-    )
-    ledger.vanish(strays.gone)
-    ledger.adopt(strays.adopt)
-    if strays.new:
-        namesakes = ledger.named(loaded.name, [file.name for file, _ in strays.new])
-        ledger.see_stray(loaded.name, [(f, occurrence(f, namesakes), path) for f, path in strays.new], now)
 
 
 def _requests(

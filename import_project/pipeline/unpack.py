@@ -16,15 +16,19 @@ from import_project.records.files import Landed, Listed
 from import_project.store.disk import disk_errors
 
 
+def is_packed(held: Held, landed: Landed) -> bool:
+    """Whether a landed file is to be unpacked: it is packed, and the feed says so of its files."""
+    asked = held.loaded.feed.files.unpack
+    return asked is not None and kind_of(held.parts.landing.head(landed.sha256, HEAD)) is not None
+
+
 async def unpacked(held: Held, landed: Landed) -> Landed | tuple[str, ...]:
-    """Return the content of a landed file; the file itself where it is not packed.
+    """Return the content of a packed file.
 
     Of an archive, the files are recorded, landed and due, and the names of members that were not wanted returned.
     Raises NotAllowed for what is beyond the feed's caps and rules, Unreadable for what is broken.
     """
-    asked = held.loaded.feed.files.unpack
-    if asked is None or kind_of(held.parts.landing.head(landed.sha256, HEAD)) is None:
-        return landed
+    asked = held.loaded.feed.files.unpack or Unpack()
     with TemporaryDirectory(dir=held.parts.landing.workshop()) as folder:
         found = await asyncio.to_thread(_unpack, held, asked, landed.sha256, Path(folder))
         content = [(member.name, await held.parts.landing.take(member.path)) for member in found.members]
@@ -35,7 +39,7 @@ async def unpacked(held: Held, landed: Landed) -> Landed | tuple[str, ...]:
     for name, member in content:
         file = Listed(name=f"{arrival.name}!{name}", size=member.size, mtime=arrival.mtime)
         members.append((file, partition_key(file, arrival.first_seen_at), member))
-    held.parts.ledger.arrivals.unpacked(held.claim, landed, members, now)
+    held.parts.ledger.arrivals.unpacked(held.claim, members, now)
     return found.skipped
 
 

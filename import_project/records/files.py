@@ -66,7 +66,7 @@ class Arrival:
     `partition` is its key in Dagster, given when it is ready. `claimed_as` and `set_aside_to` are paths at the sender.
     `token` grows with each claim: an action with an older token is refused. `looks` counts the listings that showed it
     unchanged, the last of them at `looked_at`; `missing` those in a row that did not show it. `container` is the
-    arrival of the archive that it came in.
+    arrival of the archive that it came in, `packed_sha256` its own bytes as they came, where they are packed.
     """
 
     id: int
@@ -93,6 +93,7 @@ class Arrival:
     looked_at: datetime | None = None
     missing: int = 0
     container: int | None = None
+    packed_sha256: str | None = None
 
     @property
     def facts(self) -> tuple[int, datetime, str | None]:
@@ -110,6 +111,11 @@ class Arrival:
     def due(self, now: datetime) -> bool:
         """Whether a run should be asked for now, if it is open: none holds it, and none is waited for."""
         return not self.held(now) and (self.retry_at is None or self.retry_at <= now)
+
+    @property
+    def stray(self) -> bool:
+        """Whether it was found claimed at the sender, by nobody we know, and is not ours yet."""
+        return self.state is ArrivalState.SEEN and self.claimed_as is not None
 
     @property
     def aside_due(self) -> bool:

@@ -2,12 +2,14 @@
 
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Protocol, Self
 
 from import_project.records.files import Listed, Staged
 
 CHUNK = 1 << 20
+_LAST_SECOND = 253_402_300_799  # of the year 9999
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,6 +76,11 @@ class Source(Protocol):
 
         Raises SourceDenied for the first step that is refused.
         """
+
+
+def moment(seconds: float) -> datetime:
+    """Return an mtime as aware UTC, whole seconds; one that no calendar holds is the nearest that one does."""
+    return datetime.fromtimestamp(int(min(max(seconds, 0), _LAST_SECOND)), UTC)
 
 
 def safe(name: str) -> bool:

@@ -2,14 +2,15 @@
 
 import asyncio
 import contextlib
+import ctypes
 import errno
 import fcntl
+import filecmp
 import os
 import shutil
 import signal
 import stat
 from collections.abc import AsyncIterator, Callable, Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +18,9 @@ from uuid import uuid4
 
 from import_project.errors import FileVanished, SourceDenied, SourceUnreachable
 from import_project.records.files import Listed, Staged
-from import_project.sources.base import CHUNK, Claimed, Listing, printable, safe
+from import_project.sources.base import CHUNK, Claimed, Listing, moment, printable, safe
+
+_HERE, _NO_REPLACE = -100, 1  # AT_FDCWD and RENAME_NOREPLACE, renameat2(2)
 
 
 class LocalSource:
@@ -49,7 +52,7 @@ class LocalSource:
                 if not wanted(name):
                     continue
                 if not safe(name):
-                    unsafe.append(printable(name))
+                    unsafe += [printable(name)] if entry.is_file(follow_symlinks=False) else []
                     continue
                 try:
                     found = entry.stat(follow_symlinks=False)
@@ -87,25 +90,30 @@ class LocalSource:
         return False
 
     async def claim(self, file: Staged) -> bool:
-        """Link, then unlink: unlike rename, a link never replaces what is there."""
+        """Rename in one step; what is held already is never replaced."""
         source = self.root / file.name
         with _local_errors("claim", source):
             held = self._place(file.held_as)
             try:
-                os.link(source, held, follow_symlinks=False)
+                _rename(source, held)
             except FileNotFoundError:
                 return held.exists()
             except FileExistsError:
-                # Cut off between link and unlink; a namesake that came since is another file and stays.
-                if not source.exists() or not source.samefile(held):
-                    return True
-            source.unlink(missing_ok=True)
+                return True  # an earlier try; a namesake that came since is another file and stays
+            except OSError as error:
+                if error.errno == errno.EXDEV:
+                    do = "keep the processing folder on the inbox's own file system"
+                    raise SourceDenied(f"cannot hold {source} as {held}: another file system", do=do) from error
+                raise
         return True
 
     async def facts(self, file: Staged) -> Listed:
         """Ask the file system."""
         with _local_errors("look at", self.root / file.held_as):
-            return _listed(file.name, os.lstat(self.root / file.held_as))
+            found = os.lstat(self.root / file.held_as)
+            if not stat.S_ISREG(found.st_mode):
+                raise FileVanished(f"{self.root / file.held_as} is no file any more", do="see who put what there")
+            return _listed(file.name, found)
 
     async def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
         """Read in chunks of 1 MiB, in a thread; a link or a pipe in the file's place is refused."""
@@ -122,19 +130,19 @@ class LocalSource:
                 os.close(descriptor)
 
     async def set_aside(self, file: Staged, target: str, *, if_taken: str) -> str:
-        """Move by link and unlink, so that nothing is overwritten; to another file system by copying."""
+        """Rename, never over another file; to another file system by copying."""
         held = self.root / file.held_as
         with _local_errors("set aside", held):
             for place in (target, if_taken):
                 path = self._place(place)
                 try:
-                    _link_or_copy(held, path)
+                    _move(held, path)
                 except FileExistsError:
                     if not held.exists() or not _same(held, path):
                         continue
+                    held.unlink()  # copied by an earlier try
                 except FileNotFoundError:
                     continue
-                held.unlink()
                 return place
             if held.exists():
                 raise SourceDenied(f"{target} and {if_taken} exist already", do="make room for one of them")
@@ -148,9 +156,13 @@ class LocalSource:
         name = f"import-project-{uuid4().hex}.probe"
         with _local_errors("write into", self.root / folder):
             probe = self._place(f"{folder}/{name}")
-            probe.write_bytes(b"")
-            moved = probe.rename(probe.with_suffix(".moved"))
-            moved.unlink()
+            moved = probe.with_suffix(".moved")
+            try:
+                probe.write_bytes(b"")
+                _rename(probe, moved)
+            finally:
+                for left in (probe, moved):
+                    left.unlink(missing_ok=True)
 
     def _place(self, relative: str) -> Path:
         """Return the path of a held or moved file, its folder made."""
@@ -166,9 +178,28 @@ class LocalSource:
         return path
 
 
-def _link_or_copy(held: Path, path: Path) -> None:
+def _rename(source: Path, target: Path) -> None:
+    """Rename in one step, never over another file. Raises FileExistsError.
+
+    A link and an unlink would do on any file system, but not to files of another user where the kernel protects hard
+    links, and a sender who replaces the file between the two would lose the new one.
+    """
+    renameat2 = getattr(ctypes.CDLL(None, use_errno=True), "renameat2", None)
+    if renameat2 is not None:
+        if renameat2(_HERE, os.fsencode(source), _HERE, os.fsencode(target), _NO_REPLACE) == 0:
+            return
+        code = ctypes.get_errno()
+        if code not in {errno.ENOSYS, errno.EINVAL}:
+            raise OSError(code, os.strerror(code), str(source))
+    if target.exists():  # a file system that cannot refuse by itself
+        raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(target))
+    source.rename(target)
+
+
+def _move(held: Path, path: Path) -> None:
+    """Rename, or copy to another file system; `held` is gone only when all of it is at `path`."""
     try:
-        os.link(held, path, follow_symlinks=False)
+        _rename(held, path)
     except OSError as error:
         if error.errno != errno.EXDEV:
             raise
@@ -177,21 +208,19 @@ def _link_or_copy(held: Path, path: Path) -> None:
             shutil.copy2(held, part, follow_symlinks=False)
             with part.open("rb") as copied:
                 os.fsync(copied.fileno())
-            os.link(part, path)
+            _rename(part, path)
         finally:
             part.unlink(missing_ok=True)
+        held.unlink()
 
 
 def _same(held: Path, path: Path) -> bool:
-    """Whether `path` is what an earlier try made of `held`: the same file, or its whole copy on another file system."""
-    first, second = held.lstat(), path.lstat()
-    if first.st_dev == second.st_dev:
-        return first.st_ino == second.st_ino
-    return (first.st_size, first.st_mtime_ns) == (second.st_size, second.st_mtime_ns)
+    """Whether `path` is the whole copy that an earlier try made of `held` on another file system."""
+    return held.lstat().st_dev != path.lstat().st_dev and filecmp.cmp(held, path, shallow=False)
 
 
 def _listed(name: str, found: os.stat_result) -> Listed:
-    return Listed(name, found.st_size, datetime.fromtimestamp(int(found.st_mtime), UTC))
+    return Listed(name, found.st_size, moment(found.st_mtime))
 
 
 @contextlib.contextmanager

@@ -6,14 +6,13 @@ import posixpath
 import stat
 from collections import deque
 from collections.abc import AsyncIterator, Callable
-from datetime import UTC, datetime
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 from uuid import uuid4
 
 from import_project.errors import FileVanished, SourceDenied
 from import_project.records.files import Listed, Staged
-from import_project.sources.base import Claimed, Listing, printable, safe
+from import_project.sources.base import Claimed, Listing, moment, printable, safe
 from import_project.sources.sftp_login import SftpLogin, connect, sftp_errors
 
 if TYPE_CHECKING:
@@ -77,10 +76,12 @@ class SftpSource:
             name = str(entry.filename)
             if name in {".", ".."} or not wanted(name):
                 continue
-            if not safe(name):
-                unsafe.append(printable(name))
-            elif entry.attrs.permissions is None or stat.S_ISREG(entry.attrs.permissions):
+            if not _regular(entry.attrs):
+                continue
+            if safe(name):
                 files.append(_listed(name, entry.attrs))
+            else:
+                unsafe.append(printable(name))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
     async def held(self, folder: str) -> tuple[Claimed, ...]:
@@ -119,7 +120,10 @@ class SftpSource:
         """Ask the server; a link is not followed."""
         path = self._path(file.held_as)
         async with self._step("look at", path):
-            return _listed(file.name, await self._sftp.lstat(path))
+            found = await self._sftp.lstat(path)
+            if not _regular(found):
+                raise FileVanished(f"{path} at {self._login.place} is no file any more", do="see who put what there")
+            return _listed(file.name, found)
 
     async def open(self, file: Staged, size: int) -> AsyncIterator[bytes]:
         """Read with several requests in flight, in order; a server that stops answering is cut off."""
@@ -191,8 +195,11 @@ class SftpSource:
             await self._folder(probe)
             async with self._sftp.open(probe, "wb"):
                 pass
-            await self._sftp.rename(probe, f"{probe}.moved")
-            await self._sftp.remove(f"{probe}.moved")
+            try:
+                await self._sftp.rename(probe, f"{probe}.moved")
+                probe = f"{probe}.moved"
+            finally:
+                await self._sftp.remove(probe)
 
     def _path(self, relative: str) -> str:
         return posixpath.join(self._root, relative)
@@ -214,5 +221,9 @@ class SftpSource:
                 raise
 
 
+def _regular(attrs: Any) -> bool:
+    return attrs.permissions is None or stat.S_ISREG(attrs.permissions)
+
+
 def _listed(name: str, attrs: Any) -> Listed:
-    return Listed(name=name, size=attrs.size or 0, mtime=datetime.fromtimestamp(int(attrs.mtime or 0), UTC))
+    return Listed(name=name, size=attrs.size or 0, mtime=moment(attrs.mtime or 0))

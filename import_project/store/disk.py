@@ -1,6 +1,7 @@
 """Writing a file so that it is whole or absent, whatever happens. Shared by landing and tables."""
 
 import os
+import shutil
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -10,6 +11,8 @@ from uuid import uuid4
 from import_project.errors import StoreFull
 
 _LEFT_BEHIND_SECONDS = 86_400
+_SWEEP_SECONDS = 3600
+_swept: dict[Path, float] = {}  # when this process swept which folder: looking at each write would cost more than it
 
 
 @contextmanager
@@ -31,7 +34,7 @@ def part_file(folder: Path) -> Iterator[Path]:
     After a kill it stays, unread, until a later call finds it a day old.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    _sweep(folder)
+    sweep(folder, ".*.part")
     part = folder / f".{uuid4().hex}.part"
     try:
         yield part
@@ -39,12 +42,16 @@ def part_file(folder: Path) -> Iterator[Path]:
         part.unlink(missing_ok=True)
 
 
-def _sweep(folder: Path) -> None:
-    """Remove what killed processes left behind; two that sweep at once do not disturb each other."""
-    for part in folder.glob(".*.part"):
+def sweep(folder: Path, pattern: str) -> None:
+    """Remove what killed processes left behind a day ago; two that sweep at once do not disturb each other."""
+    for left in folder.glob(pattern):
         with suppress(FileNotFoundError):
-            if time.time() - part.stat().st_mtime > _LEFT_BEHIND_SECONDS:
-                part.unlink()
+            if time.time() - left.stat().st_mtime <= _LEFT_BEHIND_SECONDS:
+                continue
+            if left.is_dir():
+                shutil.rmtree(left, ignore_errors=True)
+            else:
+                left.unlink()
 
 
 def settle(part: Path, target: Path) -> None:

@@ -2,12 +2,15 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import IO
 
 from import_project.errors import FileChanged, StoreDamaged
 from import_project.records.files import Landed
-from import_project.store.disk import disk_errors, part_file, settle
+from import_project.store.disk import disk_errors, part_file, settle, sweep
+
+_TAKEN_AT_ONCE = 1 << 20
 
 
 class Landing:
@@ -25,23 +28,31 @@ class Landing:
 
         Raises FileChanged when the stream is not `expected_size` bytes long, StoreFull when the disk refuses.
         """
-        hashed, size = hashlib.sha256(), 0
-        with disk_errors(f"write to landing {self.root}"), part_file(self.root) as part:
-            with part.open("wb") as out:
-                async for chunk in chunks:
-                    size += len(chunk)
-                    hashed.update(chunk)
-                    out.write(chunk)
-            if size != expected_size:
-                raise FileChanged(f"{size} bytes came where {expected_size} were listed")
-            settle(part, self.path(hashed.hexdigest()))
-        return Landed(sha256=hashed.hexdigest(), size=size)
+        writing: asyncio.Future[object] | None = None
+        with disk_errors(f"write to landing {self.root}"), part_file(self.root) as path:
+            part, loop, last = _Part(path), asyncio.get_running_loop(), list[bytes]()
+            try:
+                async for some in _gathered(chunks):
+                    if last:
+                        if writing is not None:
+                            await asyncio.shield(writing)
+                        writing = loop.run_in_executor(None, part.write, last)
+                    last = some
+                if writing is not None:
+                    await asyncio.shield(writing)
+                ended = writing = loop.run_in_executor(None, part.end, last, expected_size, self.path)
+                return await asyncio.shield(ended)
+            finally:
+                if writing is not None:
+                    await asyncio.wait([writing])  # a thread cannot be cancelled: it must not write into what is gone
+                part.close()
 
     def workshop(self) -> Path:
         """Return a folder for temporary files, on the same disk."""
         folder = self.root / ".workshop"
         with disk_errors(f"write to landing {self.root}"):
             folder.mkdir(parents=True, exist_ok=True)
+            sweep(folder, "*")
         return folder
 
     async def take(self, path: Path) -> Landed:
@@ -75,3 +86,47 @@ class Landing:
         if hashlib.sha256(content).hexdigest() != sha256:
             raise StoreDamaged(f"the bytes of {sha256} in landing have changed", do="restore them from a backup")
         return content
+
+
+class _Part:
+    """A file in the making, hashed on the way. `write` and `end` run in threads, one after the other."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._hashed = hashlib.sha256()
+        self._size = 0
+        self._out: IO[bytes] | None = None
+
+    def write(self, chunks: list[bytes]) -> None:
+        if self._out is None:
+            self._out = self._path.open("wb")
+        for chunk in chunks:
+            self._hashed.update(chunk)
+            self._size += self._out.write(chunk)
+
+    def end(self, last: list[bytes], expected_size: int, place: Callable[[str], Path]) -> Landed:
+        self.write(last)
+        self.close()
+        if self._size != expected_size:
+            raise FileChanged(f"{self._size} bytes came where {expected_size} were listed")
+        sha256 = self._hashed.hexdigest()
+        settle(self._path, place(sha256))
+        return Landed(sha256=sha256, size=self._size)
+
+    def close(self) -> None:
+        if self._out is not None:
+            self._out.close()
+
+
+async def _gathered(chunks: AsyncIterator[bytes]) -> AsyncIterator[list[bytes]]:
+    """Give the stream in lists of about 1 MiB: what a thread takes at a time."""
+    some: list[bytes] = []
+    size = 0
+    async for chunk in chunks:
+        some.append(chunk)
+        size += len(chunk)
+        if size >= _TAKEN_AT_ONCE:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some

@@ -37,7 +37,7 @@ def test_all_is_well(installation: Installation, api: ApiPeer) -> None:
 @pytest.mark.parametrize(
     ("operation", "check", "do"),
     [
-        ("list", "bankgiro: source", "ask the partner for the right"),
+        ("list", "bankgiro: list", "ask the partner for the right"),
         ("rename", "bankgiro: rename into archive", "have the account given the right, or say read_only: true"),
     ],
 )

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from import_project.config.files import Files
-from import_project.config.load import load_feed
+from import_project.config.load import load_feed, load_feeds
 from import_project_tests.config.test_feeds import environ, folder, spoil
 
 __all__ = ["folder"]
@@ -36,6 +36,14 @@ def source_told(folder: Path, **source: Any) -> str:
         ),
         ({"pattern": {"glob": "*", "timezone": "../etc/passwd"}}, "files.pattern.timezone: '../etc/passwd' is no IANA"),
         ({"pattern": {"glob": "*", "days_back": 3}}, "files.pattern: days_back belongs to dated"),
+        ({"pattern": {"glob": "sub/*.csv"}}, "files.pattern: a pattern is for names, not paths"),
+        ({"pattern": {"regex": ""}}, "files.pattern: an empty pattern means no file"),
+        ({"pattern": "*.csv"}, "files.pattern: expected keys and values, such as {glob: '*.csv'}"),
+        ({"pattern": {"regex": "a{99999999999}"}}, "files.pattern: 'a{99999999999}' is no regular expression: "),
+        ({"pattern": {"regex": "(" * 5000}}, "files.pattern: "),
+        ({"pattern": {"dated": "{YYYY}", "days_back": 10**9}}, "files.pattern.days_back: Input should be less than"),
+        ({"looks": "two"}, "files.looks: expected a whole number"),
+        ({"min_age_seconds": float("inf")}, "files.min_age_seconds: Input should be less than"),
         ({"order": "fifo"}, "files.order: Input should be 'process_all', 'latest_by_mtime', 'fifo_by_name' or"),
         ({"limit_per_poll": 0}, "files.limit_per_poll: Input should be greater than or equal to 1"),
         ({"done_file": "done"}, "files: done_file must hold {name} or {stem} once"),
@@ -65,7 +73,10 @@ def test_mistakes_in_files(folder: Path, given: dict[str, Any], told: str) -> No
 @pytest.mark.parametrize(
     ("given", "told"),
     [
-        ({"kind": "smtp"}, "source: Input tag 'smtp' found using 'kind' does not match any of the expected tags"),
+        (
+            {"kind": "smtp"},
+            "source: kind 'smtp' is none of local_fs, sftp, ftp, s3, gcs, azure_blob, http_pull; did you mean sftp?",
+        ),
         ({"kind": "ftp", "host": "h", "username": "u"}, "source.password: is missing"),
         ({"kind": "ftp", "tls": "maybe", "host": "h", "username": "u", "password": {"env": "P"}}, "source.tls: "),
         ({"kind": "s3", "bucket": "b"}, "source: give access_key_id and secret_access_key, or say machine_login: true"),
@@ -75,6 +86,10 @@ def test_mistakes_in_files(folder: Path, given: dict[str, Any], told: str) -> No
         ({"kind": "http_pull", "urls": ["ftp://h/a.csv"]}, "source.urls.0: 'ftp://h/a.csv' is no http or https"),
         ({"kind": "http_pull", "urls": ["https://h/{day}.csv"]}, "source: unknown {day}; known are {YYYY}"),
         (SFTP | {"password": {"env": "P"}, "key": {"env": "K"}}, "source: give exactly one of password and key"),
+        (SFTP | {"password": {"env": "P"}, "port": 99_999}, "source.port: Input should be less than or equal to 65535"),
+        ({"kind": "local_fs", "path": ".", "host": "h"}, "source.host: unknown key; known are kind, path, read_only"),
+        ({"kind": "local_fs", "path": ".", "read_only": "maybe"}, "source.read_only: expected true or false"),
+        ({"kind": "http_pull", "urls": "https://h/a"}, "source.urls: expected a list: [A, B]"),
         (SFTP | {"password": {"env": "P"}, "step_timeout": 0}, "source.step_timeout: Input should be greater than 0"),
     ],
 )
@@ -111,3 +126,32 @@ def test_every_kind_of_source_can_be_written(folder: Path) -> None:
         loaded = load_feed(path, environ(folder))
         assert loaded.feed.source.kind == source["kind"]
         assert loaded.feed.source.read_only is (source["kind"] == "http_pull")
+
+
+def test_what_means_nothing_for_a_source_is_refused(folder: Path) -> None:
+    web = {"kind": "http_pull", "urls": ["https://h/a.csv"]}
+    told = spoil(folder, "orders.yaml", lambda d: d.update(source=web, files=d["files"] | {"done_file": "{name}.ok"}))
+    assert told.startswith("files.done_file has no meaning at fixed addresses")
+
+
+def test_read_only_source_has_no_folders(folder: Path) -> None:
+    told = spoil(
+        folder,
+        "orders.yaml",
+        lambda d: d.update(
+            source=d["source"] | {"read_only": True}, files=d["files"] | {"folders": {"archive": "old"}}
+        ),
+    )
+    assert told.startswith("files.folders has no meaning where nothing is moved")
+
+
+@pytest.mark.parametrize("text", ["feed: {{ INBOX }}", "? {a: b}\n: c", "? [a]\n: b"])
+def test_whatever_one_file_holds_the_others_load(folder: Path, text: str) -> None:
+    (folder / "strange.yaml").write_text(text, "utf-8")
+    (folder / "ignored.yml").write_text("feed: x", "utf-8")
+    feeds, broken = load_feeds(folder, environ(folder))
+    assert [f.name for f in feeds] == ["bankgiro", "orders"]
+    assert [b.path.name for b in broken] == ["strange.yaml", "ignored.yml"]
+    assert "a feed's file is named *.yaml" in broken[1].error.what
+    if "INBOX" in text:
+        assert "line 1 a key cannot hold keys of its own; put what has braces in quotes" in broken[0].error.what

@@ -102,8 +102,8 @@ def test_file_that_is_not_finished_is_looked_at_and_waits() -> None:
 
 
 def test_new_version_of_the_same_size_and_mtime_is_new_bytes() -> None:
-    before = replace(listed(), version='"1"')
-    found = look([replace(listed(), version='"2"')], [arrival(ArrivalState.SEEN, before, version='"1"')])
+    before = listed()._replace(version='"1"')
+    found = look([listed()._replace(version='"2"')], [arrival(ArrivalState.SEEN, before, version='"1"')])
     assert found.vanished == (1,)
     assert found.new[0][1] == 1
 

@@ -1,5 +1,6 @@
 """The inbox as a feed sets it up: when a file is ready, who may move it, where it goes, what comes again."""
 
+import asyncio
 import os
 from pathlib import Path
 from typing import Any
@@ -10,6 +11,7 @@ from import_project.config.load import LoadedFeed
 from import_project.demo import files
 from import_project.errors import ComesAgain, FileRefused, FileVanished, SourceDenied
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.see import see
 from import_project.records.files import ArrivalState
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation
@@ -91,6 +93,7 @@ def test_read_only_server_keeps_its_files_and_each_is_imported_once(
         assert installation.poll(parts, feed) == ()
     assert paths(sftp.root / "out") == {files.BGMAX_NAME}
     (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax().replace(b"2026112000056", b"2026112000066"))
+    os.utime(sftp.root / "out" / files.BGMAX_NAME, (1_800_000_000, 1_800_000_000))
     imported(installation, parts, feed, "run-2")
     assert states(parts) == ["done", "done"]
 
@@ -250,8 +253,11 @@ def test_folder_that_leads_out_of_the_inbox_is_refused(installation: Installatio
     outside.mkdir()
     (installation.inbox / ".processing").symlink_to(outside)
     drop_orders(installation)
+    request = installation.poll_until_ready(parts, "orders")
+    (problem,) = asyncio.run(see(parts, installation.feed("orders"))).problems
+    assert "leads out of the inbox" in problem
     with pytest.raises(SourceDenied, match="leads out of the inbox"):
-        installation.poll(parts, "orders")
+        installation.run(parts, "orders", request)
     assert list(outside.iterdir()) == []
 
 
@@ -263,3 +269,149 @@ def test_absolute_folders(installation: Installation, api: ApiPeer, tmp_path: Pa
     imported(installation, parts, feed)
     assert paths(installation.inbox) == set()
     assert [p.name for p in (tmp_path / "old").rglob("*.csv")] == [files.ORDERS_NAME]
+
+
+def next_of_its_name(installation: Installation) -> None:
+    drop_orders(installation, OTHER)
+    os.utime(installation.inbox / files.ORDERS_NAME, (1_800_000_000, 1_800_000_000))
+
+
+def test_file_that_a_late_claimer_took_by_mistake_is_found_again(installation: Installation, api: ApiPeer) -> None:
+    """A run that slept between its ledger entry and its rename, while another did the work, takes the next namesake."""
+    parts = installation.parts()
+    drop_orders(installation)
+    request = installation.poll_until_ready(parts, "orders")
+    installation.run(parts, "orders", request)
+    held = parts.ledger.arrivals.of("orders", request.partition).claimed_as or ""
+    next_of_its_name(installation)
+    (installation.inbox / files.ORDERS_NAME).rename(installation.inbox / held)
+    installation.poll(parts, "orders")
+    installation.clock.advance(seconds=600)
+    (adopted,) = installation.poll(parts, "orders")
+    installation.run(parts, "orders", adopted, "run-2")
+    assert states(parts) == ["done", "done"]
+    assert len(api.effects) == 6
+
+
+def test_trouble_with_setting_aside_hides_no_new_file(installation: Installation, sftp: SftpPeer, api: ApiPeer) -> None:
+    parts = installation.parts()
+    for number in range(3):
+        drop_bgmax(sftp, b"no bank file %d" % number, name=f"BGMAX_{number}.txt")
+    installation.poll(parts, "bankgiro")
+    for number, request in enumerate(installation.poll(parts, "bankgiro")):
+        with pytest.raises(FileRefused):
+            installation.run(parts, "bankgiro", request, f"run-{number}")
+    with parts.ledger.database.write() as connection:  # as if none had been moved yet
+        connection.exec_driver_sql("UPDATE arrivals SET set_aside_at=NULL")
+    for moved in (sftp.root / "out/.failed").iterdir():
+        moved.rename(
+            sftp.root
+            / "out/.processing"
+            / next(
+                a.claimed_as.rsplit("/", 1)[1]
+                for a in parts.ledger.sightings.unended("bankgiro")
+                if a.claimed_as and a.name == moved.name
+            )
+        )
+    sftp.faults.deny.add("rename")
+    drop_bgmax(sftp)
+    for _ in range(2):
+        seen = asyncio.run(see(parts, installation.feed("bankgiro")))
+        installation.clock.advance(seconds=5)
+    assert [r.name for r in seen.requests] == [files.BGMAX_NAME]
+    (problem,) = seen.problems
+    assert "(and 2 more files)" in problem
+
+
+def test_bytes_that_were_skipped_for_their_name_are_imported_under_another(
+    installation: Installation, api: ApiPeer
+) -> None:
+    feed = installation.changed("orders", again={"same_name_new_bytes": "skip"})
+    parts = installation.parts()
+    drop_orders(installation)
+    imported(installation, parts, feed)
+    next_of_its_name(installation)
+    imported(installation, parts, feed, "run-2")
+    drop_orders(installation, OTHER, name="orders_renamed.csv")
+    imported(installation, parts, feed, "run-3")
+    assert states(parts) == ["done", "skipped", "done"]
+    assert len(api.effects) == 6
+
+
+def test_feed_that_turns_read_only_loses_no_file_that_is_held(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    drop_orders(installation)
+    request = installation.poll_until_ready(parts, "orders")
+    arrival, claim = parts.ledger.arrivals.claim(
+        "orders", request.partition, owner="killed", now=parts.clock(), lease=parts.lease
+    )
+    held = installation.inbox / ".processing" / f"0123456789-{arrival.name}"
+    parts.ledger.arrivals.moved(claim, f".processing/{held.name}")
+    held.parent.mkdir()
+    (installation.inbox / arrival.name).rename(held)
+    installation.clock.advance(minutes=5)
+    read_only = installation.changed("orders", source={"read_only": True})
+    installation.run(parts, read_only, request, "next")
+    assert states(parts) == ["done"]
+    assert held.exists(), "nothing is moved on a read-only source"
+
+
+def test_done_file_that_is_held_is_no_stray(installation: Installation) -> None:
+    feed = installation.changed("orders", done_file="{name}.done", pattern={"glob": "*"})
+    parts = installation.parts()
+    held = installation.inbox / ".processing"
+    held.mkdir()
+    (held / "0123456789-a.csv.done").touch()
+    installation.poll(parts, feed)
+    installation.clock.advance(hours=1)
+    assert installation.poll(parts, feed) == ()
+
+
+def test_old_done_file_of_a_read_only_inbox_is_none_for_a_new_file(installation: Installation, api: ApiPeer) -> None:
+    feed = installation.changed("orders", done_file="{name}.done", source={"read_only": True})
+    parts = installation.parts()
+    done_file = installation.inbox / f"{files.ORDERS_NAME}.done"
+    drop_orders(installation)
+    done_file.touch()
+    imported(installation, parts, feed)
+    next_of_its_name(installation)
+    for _ in range(3):
+        assert installation.poll(parts, feed) == ()
+    os.utime(done_file, (1_800_000_000, 1_800_000_000))
+    assert len(installation.poll(parts, feed)) == 1
+
+
+def test_three_strays_of_one_name_all_find_a_place(installation: Installation, api: ApiPeer) -> None:
+    parts = installation.parts()
+    held = installation.inbox / ".processing"
+    held.mkdir()
+    for number in range(3):
+        (held / f"{number:010}-{files.ORDERS_NAME}").write_bytes(OTHER.replace(b"CD-000001", b"CD-00001%d" % number))
+        os.utime(held / f"{number:010}-{files.ORDERS_NAME}", (1_700_000_000 + number, 1_700_000_000 + number))
+    installation.poll(parts, "orders")
+    installation.clock.advance(seconds=600)
+    for number, request in enumerate(installation.poll(parts, "orders")):
+        installation.run(parts, "orders", request, f"run-{number}")
+    assert states(parts) == ["done"] * 3
+    assert len([p for p in paths(installation.inbox) if p.startswith(".archive")]) == 3
+
+
+def test_file_with_an_mtime_beyond_all_calendars(installation: Installation, sftp: SftpPeer) -> None:
+    parts = installation.parts()
+    drop_bgmax(sftp)
+    os.utime(sftp.root / "out" / files.BGMAX_NAME, (4_294_967_295, 4_294_967_295))
+    assert installation.poll_until_ready(parts, "bankgiro").name == files.BGMAX_NAME
+
+
+def test_dated_file_that_waits_over_midnight_is_not_given_up(installation: Installation, api: ApiPeer) -> None:
+    now = installation.clock()
+    pattern = {"dated": "orders_{YYYYMMDD}.csv", "days_back": 0}
+    feed = installation.changed("orders", pattern=pattern)
+    parts = installation.parts()
+    drop_orders(installation, name=f"orders_{now:%Y%m%d}.csv")
+    request = installation.poll_until_ready(parts, feed)
+    installation.clock.advance(hours=25)
+    for _ in range(3):
+        installation.poll(parts, feed)
+    installation.run(parts, feed, request)
+    assert states(parts) == ["done"]

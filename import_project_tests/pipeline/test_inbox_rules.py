@@ -93,7 +93,7 @@ def test_stray_is_adopted_after_a_while() -> None:
     assert (arrival_id, partition.startswith("a.csv~")) == (1, True)
 
 
-@pytest.mark.parametrize("found", [[], [replace(HELD, size=6)]])
+@pytest.mark.parametrize("found", [[], [HELD._replace(size=6)]])
 def test_stray_that_went_or_grows_starts_anew(found: list[Listed]) -> None:
     assert strays(found, stray()).gone == (1,)
     assert len(strays(found, stray()).new) == len(found)
@@ -101,5 +101,5 @@ def test_stray_that_went_or_grows_starts_anew(found: list[Listed]) -> None:
 
 
 def test_age_of_a_stray_is_by_our_clock() -> None:
-    old = replace(HELD, mtime=OLD - timedelta(days=900))
+    old = HELD._replace(mtime=OLD - timedelta(days=900))
     assert strays([old], replace(stray(first_seen_at=NOW), mtime=old.mtime)) == Strays()

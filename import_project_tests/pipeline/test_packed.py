@@ -98,3 +98,30 @@ def test_caps_are_the_feeds(installation: Installation, cap: dict[str, object]) 
         installation.run(parts, feed, request)
     assert states(parts) == ["failed"]
     assert paths(installation.inbox) == {".failed/day.zip"}
+
+
+def test_archive_that_is_run_again_takes_nothing_from_the_inbox(installation: Installation, api: ApiPeer) -> None:
+    feed = packing(installation)
+    parts = installation.parts()
+    drop_orders(installation, zipped(a_dot_csv=files.orders_csv()), name="day.zip")
+    request = installation.poll_until_ready(parts, feed)
+    installation.run(parts, feed, request)
+    drop_orders(installation, zipped(a_dot_csv=OTHER), name="day.zip")
+    installation.run(parts, feed, request, "by hand")
+    assert states(parts) == ["unpacked"]
+    assert (installation.inbox / "day.zip").exists()
+    assert len(parts.ledger.arrivals.unfinished("orders")) == 1
+
+
+def test_archive_that_was_refused_is_unpacked_when_its_caps_are_raised(
+    installation: Installation, api: ApiPeer
+) -> None:
+    parts = installation.parts()
+    drop_orders(installation, zipped(a_dot_csv=files.orders_csv(), b_dot_csv=OTHER), name="day.zip")
+    small = packing(installation, max_members=1)
+    request = installation.poll_until_ready(parts, small)
+    with pytest.raises(NotAllowed):
+        installation.run(parts, small, request)
+    installation.run(parts, packing(installation), request, "by hand")
+    assert states(parts) == ["unpacked"]
+    assert len(parts.ledger.arrivals.unfinished("orders")) == 2

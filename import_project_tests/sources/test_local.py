@@ -33,22 +33,6 @@ def test_missing_folder_is_an_error_and_not_an_empty_inbox(tmp_path: Path) -> No
         listing(LocalSource(tmp_path / "gone"))
 
 
-def test_claim_cut_off_between_link_and_unlink_is_finished(inbox: FolderInbox, source: LocalSource) -> None:
-    inbox.drop()
-    (inbox.root / ".processing").mkdir()
-    os.link(inbox.root / "a.csv", inbox.root / HELD.held_as)
-    assert claim(source, HELD) is True
-    assert inbox.paths() == {HELD.held_as}
-
-
-def test_set_aside_cut_off_between_link_and_unlink_is_finished(inbox: FolderInbox, source: LocalSource) -> None:
-    inbox.drop(HELD.held_as)
-    (inbox.root / ".failed").mkdir()
-    os.link(inbox.root / HELD.held_as, inbox.root / ".failed/a.csv")
-    assert aside(source, HELD, ".failed/a.csv") == ".failed/a.csv"
-    assert inbox.paths() == {".failed/a.csv"}
-
-
 def test_names_that_are_no_text_are_told_and_left(inbox: FolderInbox, source: LocalSource) -> None:
     (Path(os.fsdecode(os.fsencode(inbox.root) + b"/caf\xe9.csv"))).write_bytes(b"x")
     found = listing(source)

@@ -104,27 +104,29 @@ class Arrivals:
         facts = {"size": now.size, "mtime": now.mtime, "version": now.version}
         self._fenced(claim, {**facts, "occurrence": newest})
 
-    def landed(self, claim: Claim, landed: Landed, now: datetime, *, packed: str | None = None) -> None:
-        """Record that the bytes are ours; `packed` is the sha256 of what the sender gave, where that was unpacked."""
+    def packed(self, claim: Claim, packed: Landed) -> None:
+        """Record that the bytes are ours, and packed: what is in them is still to be seen."""
+        self._fenced(claim, {"packed_sha256": packed.sha256, "error": None})
+
+    def landed(self, claim: Claim, landed: Landed, now: datetime) -> None:
+        """Record that the content's bytes are ours."""
         with self._database.write() as connection:
             fence(connection, claim)
-            _bring(connection, claim.feed, landed, claim.arrival_id, now)
-            values = {"sha256": landed.sha256, "packed_sha256": packed, "state": ArrivalState.LANDED, "error": None}
+            self._bring(connection, claim.feed, landed, claim.arrival_id, now)
+            values = {"sha256": landed.sha256, "state": ArrivalState.LANDED, "error": None}
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
 
-    def unpacked(
-        self, claim: Claim, packed: Landed, members: Iterable[tuple[Listed, str, Landed]], now: datetime
-    ) -> None:
+    def unpacked(self, claim: Claim, members: Iterable[tuple[Listed, str, Landed]], now: datetime) -> None:
         """Record the files that came in this one, each with its facts, partition key and bytes, landed and due.
 
         What an earlier try recorded is left as it is.
         """
         with self._database.write() as connection:
             fence(connection, claim)
-            mine = sa.select(arrivals.c.name).where(arrivals.c.container == claim.arrival_id)
-            before = set(connection.execute(mine).scalars())
+            mine = sa.select(arrivals.c.name, arrivals.c.sha256).where(arrivals.c.container == claim.arrival_id)
+            before = set(connection.execute(mine).tuples())
             for file, partition, landed in members:
-                if file.name in before:
+                if (file.name, landed.sha256) in before:
                     continue
                 same = (arrivals.c.feed == claim.feed) & (arrivals.c.name == file.name)
                 same &= (arrivals.c.size == file.size) & (arrivals.c.mtime == _bound(file.mtime))
@@ -134,9 +136,7 @@ class Arrivals:
                 row |= {"sha256": landed.sha256, "first_seen_at": now, "container": claim.arrival_id}
                 made = connection.execute(sa.insert(arrivals).values(**row)).inserted_primary_key
                 assert made is not None
-                _bring(connection, claim.feed, landed, made[0], now)
-            values = {"packed_sha256": packed.sha256, "error": None}
-            connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
+                self._bring(connection, claim.feed, landed, made[0], now)
 
     def bringer(self, feed: str, sha256: str) -> Arrival:
         """Return the arrival that these bytes are held for; every other one with the same bytes is a duplicate."""
@@ -182,6 +182,18 @@ class Arrivals:
             fence(connection, claim)
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
 
+    def _bring(self, connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime) -> None:
+        """Let the arrival be the one that brought these bytes, unless an earlier one did, and they were imported.
+
+        One that was refused may have been so for our mistake, one that was skipped for its name: then this delivery is
+        the file now.
+        """
+        new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
+        connection.execute(self._database.insert_new(files).values(**new, arrival_id=arrival_id))
+        unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_([ArrivalState.FAILED, ArrivalState.SKIPPED]))
+        same = (files.c.feed == feed) & (files.c.sha256 == landed.sha256) & files.c.arrival_id.in_(unused)
+        connection.execute(sa.update(files).where(same).values(arrival_id=arrival_id))
+
 
 def _bound(moment: datetime) -> sa.BindParameter[datetime]:
     return sa.bindparam(None, moment, type_=arrivals.c.mtime.type)
@@ -189,18 +201,3 @@ def _bound(moment: datetime) -> sa.BindParameter[datetime]:
 
 def _next_occurrence(table: Any) -> sa.ColumnElement[int]:
     return sa.func.coalesce(sa.func.max(table.c.occurrence) + 1, 0)
-
-
-def _bring(connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime) -> None:
-    """Let the arrival be the one that brought these bytes, unless an earlier one did, and was not refused.
-
-    One that was refused may have been so for our mistake: then this delivery is the file now.
-    """
-    where = (files.c.feed == feed) & (files.c.sha256 == landed.sha256)
-    before = sa.select(arrivals.c.state).join(files, arrivals.c.id == files.c.arrival_id)
-    state = connection.execute(before.where(where)).scalar_one_or_none()
-    if state is None:
-        new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
-        connection.execute(sa.insert(files).values(**new, arrival_id=arrival_id))
-    elif state == ArrivalState.FAILED:
-        connection.execute(sa.update(files).where(where).values(arrival_id=arrival_id))

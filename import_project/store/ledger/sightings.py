@@ -1,7 +1,7 @@
 """What polls saw, in the ledger: arrivals up to the moment a run claims them. Which change is due is the caller's."""
 
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -12,6 +12,7 @@ from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import arrivals, polls
 
 _WAITING = (ArrivalState.SEEN, ArrivalState.READY)
+_NOT_VANISHED = frozenset(ArrivalState) - {ArrivalState.VANISHED}  # a list of states is found by index; `!=` is not
 _CHUNK = 500
 _WHOLE = 20_000
 
@@ -31,7 +32,7 @@ class Sightings:
         query = sa.select(*FIELDS).where(
             arrivals.c.feed == feed,
             arrivals.c.state.not_in(ENDED) | aside_due,
-            arrivals.c.state != ArrivalState.VANISHED,
+            arrivals.c.state.in_(_NOT_VANISHED),
         )
         with self._database.read() as connection:
             return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
@@ -51,7 +52,7 @@ class Sightings:
         # Seconds, counted by the database, become times in a third of the time that its texts do.
         mtime = sa.cast(sa.extract("epoch", arrivals.c.mtime), sa.BigInteger)
         columns = [arrivals.c.name, arrivals.c.size, mtime, arrivals.c.version]
-        states = ENDED - {ArrivalState.VANISHED}
+        states = ENDED & _NOT_VANISHED
         query = sa.select(*columns).where(arrivals.c.feed == feed, arrivals.c.state.in_(states))
         with self._database.read() as connection:
             rows = connection.execution_options(yield_per=_WHOLE).execute(query).tuples()
@@ -71,8 +72,10 @@ class Sightings:
     def see_stray(self, feed: str, strays: Iterable[tuple[Listed, int, str]], now: datetime) -> None:
         """Record files that stand claimed at the sender by nobody we know, each with the path it is held under."""
         rows = [
-            {**_row(feed, f, occurrence, now), "claimed_as": held_as, "state": ArrivalState.SEEN}
-            for f, occurrence, held_as in strays
+            # A millisecond apart: the names they are set aside under are made of it.
+            {**_row(feed, f, occurrence, now + timedelta(milliseconds=n)), "claimed_as": held_as}
+            | {"state": ArrivalState.SEEN}
+            for n, (f, occurrence, held_as) in enumerate(strays)
         ]
         if rows:
             with self._database.write() as connection:
@@ -85,7 +88,9 @@ class Sightings:
     def owned(self, paths: Sequence[str]) -> set[str]:
         """Return those of the paths at the sender that some feed's arrival is held under."""
         query = sa.select(arrivals.c.claimed_as).where(
-            arrivals.c.claimed_as.in_(paths), arrivals.c.state.not_in([ArrivalState.SEEN, ArrivalState.VANISHED])
+            arrivals.c.claimed_as.in_(paths),
+            arrivals.c.state.not_in([ArrivalState.SEEN, ArrivalState.VANISHED]),
+            arrivals.c.set_aside_at.is_(None),  # after that, what lies there is another file
         )
         with self._database.read() as connection:
             return set(connection.execute(query).scalars()) if paths else set()
@@ -149,8 +154,10 @@ class Sightings:
 
     def came_since(self, feed: str, since: datetime) -> list[tuple[str, datetime]]:
         """Return name and first sighting of the files that came from `since` on, oldest first; none out of archives."""
-        query = sa.select(arrivals.c.name, arrivals.c.first_seen_at).where(
-            arrivals.c.feed == feed, arrivals.c.first_seen_at >= since, arrivals.c.container.is_(None)
+        query = (
+            sa.select(arrivals.c.name, arrivals.c.first_seen_at)
+            .where(arrivals.c.feed == feed, arrivals.c.first_seen_at >= since, arrivals.c.container.is_(None))
+            .where(arrivals.c.state != ArrivalState.VANISHED)
         )
         with self._database.read() as connection:
             return list(connection.execute(query.order_by(arrivals.c.first_seen_at)).tuples())
