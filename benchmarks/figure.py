@@ -1,4 +1,5 @@
-"""One figure of a benchmark: ours against a peer's, measured in turns in the same run. What is measured is the caller's."""
+"""One figure of a benchmark: ours against a peer's, measured in turns in the same run. What is measured is not known
+here."""
 
 import resource
 import time

@@ -1,5 +1,5 @@
-"""The programs that benchmarks compare with, and the servers that both sides use: OpenSSH's sshd and sftp, rclone, and a
-link with a delay. What is measured with them is not known here."""
+"""The programs that benchmarks compare with, and the server that both sides use: OpenSSH's sftp and rclone, its sshd, and
+a link with a delay. What is measured with them is not known here."""
 
 import os
 import shutil
@@ -13,14 +13,18 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import asyncssh
-
 from import_project.demo.sftp_server import make_keys, write_known_hosts
 from import_project.sources.sftp_login import SftpLogin
 
 #: What spares rclone asking the server's shell for the checksum of each file, and which shell it is.
 NO_HASHES = ("--sftp-shell-type=none", "--sftp-disable-hashcheck")
-_PACKAGES = {"sftp": "openssh-client", "sshd": "openssh-server", "rclone": "rclone"}
+_PACKAGES = {
+    "ssh": "openssh-client",
+    "ssh-keygen": "openssh-client",
+    "sftp": "openssh-client",
+    "sshd": "openssh-server",
+    "rclone": "rclone",
+}
 
 
 class PeerMissing(Exception):
@@ -38,12 +42,10 @@ def program(name: str) -> str:
     return path
 
 
-def told_version(name: str) -> str:
-    """Return what a program says its version is."""
-    option = "-V" if name in {"sftp", "sshd"} else "version"
-    shown = {"sftp": "ssh", "sshd": "ssh"}.get(name, name)
-    told = subprocess.run([shown, option], capture_output=True, text=True, check=True, timeout=20)
-    return (told.stdout + told.stderr).splitlines()[0]
+def told_versions() -> dict[str, str]:
+    """Return what the programs say their versions are."""
+    ssh = subprocess.run([program("ssh"), "-V"], capture_output=True, text=True, check=True, timeout=20).stderr
+    return {"ssh": ssh.strip(), "rclone": run_peer([program("rclone"), "version"]).splitlines()[0]}
 
 
 @contextmanager
@@ -57,11 +59,13 @@ def child(command: list[str], **options: object) -> Iterator[subprocess.Popen[st
             process.wait(timeout=20)
 
 
-def run_peer(command: list[str], said: str = "") -> None:
-    """Run a peer to its end. Raises CalledProcessError when it fails, with what it said."""
+def run_peer(command: list[str], said: str = "") -> str:
+    """Run a peer to its end, and return what it printed. Raises CalledProcessError when it fails."""
     done = subprocess.run(command, input=said, capture_output=True, text=True, check=False, timeout=900)
     if done.returncode:
+        print(done.stderr, file=sys.stderr)
         raise subprocess.CalledProcessError(done.returncode, command, done.stdout, done.stderr)
+    return done.stdout
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +109,7 @@ def ssh_server(home: Path) -> Iterator[SshServer]:
     """Run sshd on a free port, with keys of its own."""
     home.mkdir()
     make_keys(home)
-    public = asyncssh.read_private_key(home / "user_key").export_public_key().decode()
+    public = run_peer([program("ssh-keygen"), "-y", "-f", str(home / "user_key")])
     (home / "authorized_keys").write_text(public, "utf-8")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))

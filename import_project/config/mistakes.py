@@ -28,7 +28,7 @@ _WORDS = {
 
 
 def told(errors: ValidationError, model: type[BaseModel]) -> str:
-    """Return the first mistake in words, and how many more there are; a slip in a key explains the rest, and is first."""
+    """Return the first mistake in words, and how many more there are; a slip in a key explains others, and is first."""
     found = errors.errors(include_url=False, include_input=False)
     first = next((e for e in found if e["type"] == "extra_forbidden"), found[0])
     kind = next((str(p) for p in first["loc"] if p in _KINDS), None)

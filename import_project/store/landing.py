@@ -4,7 +4,7 @@ import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from import_project.errors import FileChanged, StoreDamaged
 from import_project.records.files import Landed
@@ -28,7 +28,7 @@ class Landing:
 
         Raises FileChanged when the stream is not `expected_size` bytes long, StoreFull when the disk refuses.
         """
-        writing: asyncio.Future[object] | None = None
+        writing: asyncio.Future[Any] | None = None
         with disk_errors(f"write to landing {self.root}"), part_file(self.root) as path:
             part, loop, last = _Part(path), asyncio.get_running_loop(), list[bytes]()
             try:
@@ -40,7 +40,8 @@ class Landing:
                     last = some
                 if writing is not None:
                     await asyncio.shield(writing)
-                ended = writing = loop.run_in_executor(None, part.end, last, expected_size, self.path)
+                ended = loop.run_in_executor(None, part.end, last, expected_size, self.path)
+                writing = ended
                 return await asyncio.shield(ended)
             finally:
                 if writing is not None:
