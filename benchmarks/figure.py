@@ -45,8 +45,8 @@ class Taken:
         return f"{median(self.wall):.3f} s (least {min(self.wall):.3f}), CPU {median(self.cpu):.3f} s"
 
 
-def turns(*works: Callable[[], object], rounds: int = 5) -> list[Taken]:
-    """Run the works in turns."""
+def turns(*works: Callable[[], object], rounds: int = 5, between: Callable[[], object] = lambda: None) -> list[Taken]:
+    """Run the works in turns; `between` tidies up after each, when no clock runs."""
     taken = [Taken([], []) for _ in works]
     for _ in range(rounds):
         for work, times in zip(works, taken, strict=True):
@@ -54,6 +54,7 @@ def turns(*works: Callable[[], object], rounds: int = 5) -> list[Taken]:
             work()
             times.wall.append(time.perf_counter() - start)
             times.cpu.append(_cpu() - spent)
+            between()
     return taken
 
 

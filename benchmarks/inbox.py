@@ -2,12 +2,13 @@
 
 import asyncio
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from tempfile import TemporaryDirectory, mkdtemp
+from tempfile import TemporaryDirectory
 
 import sqlalchemy as sa
 
@@ -74,14 +75,16 @@ def known_local(home: Path, server: SshServer) -> list[Figure]:
 def big_file(home: Path, server: SshServer) -> list[Figure]:
     """One big file, from connecting to being on disk."""
     _write_big(home / "remote")
+    fetched = home / "fetched"
+    fetched.mkdir()
 
     def ours() -> None:
-        asyncio.run(_received(server, home / "remote", Landing(_fresh(home))))
+        asyncio.run(_received(server, home / "remote", Landing(fetched)))
 
-    def sftp(*options: str) -> Callable[[], None]:
-        return lambda: run_peer(server.sftp(*options), f"get {home}/remote/big {_fresh(home)}/")
+    def sftp(*options: str) -> Callable[[], object]:
+        return lambda: run_peer(server.sftp(*options), f"get {home}/remote/big {fetched}/")
 
-    ours_taken, *peers = turns(ours, sftp(), sftp(GCM), rounds=7)
+    ours_taken, *peers = turns(ours, sftp(), sftp(GCM), rounds=7, between=lambda: _tidy(home))
     goals = [("OpenSSH sftp", 1.0, "as fast: 1"), ("OpenSSH sftp, aes128-gcm", None, "none: not its default")]
     return [
         compared("MB a second of one 512 MB file", BIG / 1e6, ours_taken, taken, peer_name=n, at_least=a, goal=g)
@@ -93,32 +96,27 @@ def small_files(home: Path, server: SshServer) -> list[Figure]:
     """Many small files over a long link, as `pipeline.receive` fetches one: claimed, looked at, read, looked at."""
     remote = home / "remote"
     _write_files(remote, SMALL, os.urandom(SMALL_SIZE // 2), other=SMALL_SIZE // 2)
+    fetched = home / "fetched"
+    fetched.mkdir()
     with far_away(server, milliseconds=ONE_WAY) as far:
 
         def fetch(*, claiming: bool) -> Callable[[], None]:
-            return lambda: asyncio.run(_fetched(far, remote, Landing(_fresh(home)), claiming=claiming))
+            return lambda: asyncio.run(_fetched(far, remote, Landing(fetched), claiming=claiming))
 
-        def rclone(*options: str) -> Callable[[], None]:
-            return lambda: run_peer(far.rclone(remote, _fresh(home), *options))
+        def rclone(*options: str) -> Callable[[], object]:
+            return lambda: run_peer(far.rclone(remote, fetched, *NO_HASHES, *options))
 
         def sftp() -> None:
-            run_peer(far.sftp(), f"get {remote}/* {_fresh(home)}/")
+            run_peer(far.sftp(), f"get {remote}/* {fetched}/")
 
-        def claimed() -> None:
-            fetch(claiming=True)()
-
-        def put_back() -> None:
-            for held in (remote / ".processing").iterdir():
-                held.rename(remote / held.name)
-
-        works = [claimed, put_back, fetch(claiming=False), rclone("--transfers=8", *NO_HASHES)]
-        claiming, _, reading, eight = turns(*works, rounds=3)
-        slow, plain = turns(sftp, rclone(*NO_HASHES), rounds=1)
+        works = [fetch(claiming=True), fetch(claiming=False), rclone("--transfers=8")]
+        claiming, reading, eight = turns(*works, rounds=5, between=lambda: _tidy(home))
+        slow, four = turns(sftp, rclone(), rounds=1, between=lambda: _tidy(home))
     what = f"files a second of {SMALL:,} of 20 KB over 20 ms"
     peers = [
         (slow, "OpenSSH sftp get *", 20.0),
         (eight, "rclone, 8 transfers, no hashes", 3.0),
-        (plain, "rclone, 4 transfers, no hashes", 3.0),
+        (four, "rclone, its default of 4 transfers, no hashes", 3.0),
     ]
     return [
         compared(f"{what}, {how}", SMALL, ours, peer, peer_name=name, at_least=least, goal=f"{least:.0f}x as fast")
@@ -218,9 +216,13 @@ def _known_poll(parts: Parts, loaded: LoadedFeed, count: int) -> Callable[[], No
     return poll
 
 
-def _fresh(home: Path) -> Path:
-    """A folder to fetch into; what earlier rounds fetched is removed with `home`, when no clock runs."""
-    return Path(mkdtemp(dir=home))
+def _tidy(home: Path) -> None:
+    """Put claimed files back, remove what was fetched, and leave no writing to disk to the next round."""
+    for held in (home / "remote").glob(".processing/*"):
+        held.rename(home / "remote" / held.name)
+    shutil.rmtree(home / "fetched")
+    (home / "fetched").mkdir()
+    os.sync()
 
 
 def _write_files(folder: Path, count: int, content: bytes, other: int = 0) -> None:

@@ -1,5 +1,5 @@
-"""The programs that benchmarks compare with, and the server that both sides use: OpenSSH's sftp and rclone, its sshd, and
-a link with a delay. What is measured with them is not known here."""
+"""What benchmarks compare with (OpenSSH's sftp, rclone) and what both sides use: sshd, and a link with a delay.
+What is measured with them is not known here."""
 
 import os
 import shutil
