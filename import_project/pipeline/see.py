@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
@@ -127,14 +128,27 @@ class _Known:
 
 
 def _known(parts: Parts, loaded: LoadedFeed, data: list[Listed], before: Iterable[Arrival]) -> _Known:
-    """Where files stay, those that ended are left out at once: an inbox of many thousands is compared as a set."""
-    fresh = data
+    """Where files stay, those that ended are left out at once: an inbox of many thousands is compared as a set, and one
+    that is as it was when all of it had ended need not be compared again, for an end is for good."""
+    fresh, ledger = data, parts.ledger.sightings
     if loaded.feed.source.read_only:
-        ended = parts.ledger.sightings.ended(loaded.name)
-        fresh = [f for f in data if f not in ended]
-    named = parts.ledger.sightings.named(loaded.name, [f.name for f in fresh])
+        digest = _digest(data)
+        if digest == ledger.all_ended(loaded.name):
+            fresh = []
+        else:
+            ended = ledger.ended(loaded.name)
+            fresh = [f for f in data if f not in ended]
+            if not fresh:
+                ledger.note_all_ended(loaded.name, digest)
+    named = ledger.named(loaded.name, [f.name for f in fresh])
     known = {a.id: a for a in [*named, *before]}
     return _Known(fresh=fresh, arrivals=list(known.values()))
+
+
+def _digest(data: Iterable[Listed]) -> str:
+    """Return what tells a whole listing from any other; in another order it is another."""
+    lines = "\n".join(f"{f.name}\0{f.size}\0{f.mtime.timestamp():.0f}\0{f.version}" for f in data)
+    return sha256(lines.encode()).hexdigest()
 
 
 async def _steady(loaded: LoadedFeed, source: Source, listed: Iterable[Listed], known: _Known, now: datetime) -> Steady:

@@ -80,7 +80,9 @@ class Source(Protocol):
 
 def moment(seconds: float) -> datetime:
     """Return an mtime as aware UTC, whole seconds; one that no calendar holds is the nearest that one does."""
-    return datetime.fromtimestamp(int(min(max(seconds, 0), _LAST_SECOND)), UTC)
+    if 0 <= seconds <= _LAST_SECOND:  # all of them, mostly: an inbox may hold a hundred thousand
+        return datetime.fromtimestamp(int(seconds), UTC)
+    return datetime.fromtimestamp(0 if seconds < 0 else _LAST_SECOND, UTC)
 
 
 def safe(name: str) -> bool:

@@ -415,3 +415,20 @@ def test_dated_file_that_waits_over_midnight_is_not_given_up(installation: Insta
         installation.poll(parts, feed)
     installation.run(parts, feed, request)
     assert states(parts) == ["done"]
+
+
+def test_read_only_inbox_that_was_all_ended_is_looked_at_again_when_anything_changes(
+    installation: Installation, api: ApiPeer
+) -> None:
+    feed = installation.changed("orders", source={"read_only": True})
+    parts = installation.parts()
+    drop_orders(installation)
+    imported(installation, parts, feed)
+    for _ in range(2):
+        assert installation.poll(parts, feed) == ()
+    assert parts.ledger.sightings.all_ended("orders") is not None
+    drop_orders(installation, OTHER, name="orders_2.csv")
+    imported(installation, parts, feed, "run-2")
+    next_of_its_name(installation)
+    imported(installation, parts, feed, "run-3")
+    assert states(parts) == ["done", "done", "duplicate"]

@@ -139,6 +139,18 @@ class Sightings:
                 first = {"feed": feed, "polled_at": now, "first_polled_at": now, "polls": 1, "listed": listed}
                 connection.execute(self._database.insert_new(polls).values(**first))
 
+    def all_ended(self, feed: str) -> str | None:
+        """Return the digest of the last listing all of whose files had ended, for good."""
+        with self._database.read() as connection:
+            query = sa.select(polls.c.all_ended).where(polls.c.feed == feed)
+            found: str | None = connection.execute(query).scalar_one_or_none()
+        return found
+
+    def note_all_ended(self, feed: str, digest: str) -> None:
+        """Record that all files of a listing have ended."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(polls).where(polls.c.feed == feed).values(all_ended=digest))
+
     def polls(self) -> dict[str, int]:
         """Return how often each feed's inbox has been listed."""
         with self._database.read() as connection:

@@ -162,6 +162,7 @@ polls = sa.Table(
     sa.Column("polls", sa.Integer, nullable=False),
     sa.Column("listed", sa.Integer, nullable=False),
     sa.Column("first_polled_at", UtcDateTime),
+    sa.Column("all_ended", sa.String(64)),
 )
 
 alerts = sa.Table(

@@ -17,4 +17,5 @@ def upgrade() -> None:
     op.add_column("arrivals", sa.Column("packed_sha256", sa.String(length=64), nullable=True))
     op.create_index("arrivals_by_name", "arrivals", ["feed", "name"])
     op.add_column("polls", sa.Column("first_polled_at", sa.DateTime(), nullable=True))
+    op.add_column("polls", sa.Column("all_ended", sa.String(length=64), nullable=True))
     op.execute("UPDATE polls SET first_polled_at = polled_at")
