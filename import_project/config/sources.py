@@ -63,20 +63,25 @@ class FtpServer(_Inbox):
     step_timeout: Seconds = 60
 
 
-class S3Bucket(_Inbox):
+class _Bucket(_Inbox):
+    """What all object stores share. `endpoint` is another address than the provider's own."""
+
+    prefix: Text = ""
+    endpoint: Url | None = None
+    connect_timeout: Seconds = 15
+    step_timeout: Seconds = 60
+    copy_timeout: Seconds = 600
+
+
+class S3Bucket(_Bucket):
     """A bucket, or a prefix in it, of S3 or a store that speaks it (`endpoint`) with its conditional writes."""
 
     kind: Literal["s3"]
     bucket: Text
-    prefix: Text = ""
     region: Text = "us-east-1"
-    endpoint: Url | None = None
     access_key_id: Text | None = None
     secret_access_key: Secret | None = None
     machine_login: bool = False
-    connect_timeout: Seconds = 15
-    step_timeout: Seconds = 60
-    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
@@ -86,18 +91,13 @@ class S3Bucket(_Inbox):
         return self
 
 
-class GcsBucket(_Inbox):
+class GcsBucket(_Bucket):
     """A bucket, or a prefix in it, of Google Cloud Storage. `service_account_key` is the JSON key."""
 
     kind: Literal["gcs"]
     bucket: Text
-    prefix: Text = ""
-    endpoint: Url | None = None
     service_account_key: Secret | None = None
     machine_login: bool = False
-    connect_timeout: Seconds = 15
-    step_timeout: Seconds = 60
-    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
@@ -106,19 +106,14 @@ class GcsBucket(_Inbox):
         return self
 
 
-class AzureContainer(_Inbox):
+class AzureContainer(_Bucket):
     """A container of Azure Blob Storage, or a prefix in it."""
 
     kind: Literal["azure_blob"]
     account: Text
     container: Text
-    prefix: Text = ""
-    endpoint: Url | None = None
     account_key: Secret | None = None
     sas: Secret | None = None
-    connect_timeout: Seconds = 15
-    step_timeout: Seconds = 60
-    copy_timeout: Seconds = 600
 
     @model_validator(mode="after")
     def _a_way_in(self) -> Self:
