@@ -21,11 +21,13 @@ ImportProjectError
 │   ├── ComesAgain          the feed does not want its like again: a known name with other bytes, or known bytes
 │   ├── NotAllowed          readable, but the feed's rules forbid it: caps, names, kinds of member
 │   ├── Unreadable          the format fits but the content breaks it
+│   ├── TooManyQuarantined  more rows are set aside than the schema lets pass
 │   └── NotBookable         readable, but a control total is wrong
 ├── PostingError            the receiving API
 │   ├── ApiUnavailable      no answer, 408, 425, 429 or 5xx (retry)
 │   ├── ApiRefusesUs        401 or 403: the token or its rights (retry)
-│   └── ApiAnswerUnusable   an answer that breaks the agreement
+│   ├── ApiAnswerUnusable   an answer that breaks the agreement
+│   └── RowRejected         raised by `on_row`: this row must not be taken
 └── NotConserved            rows or money in are not rows or money out: a defect of ours
 """
 
@@ -158,6 +160,14 @@ class Unreadable(FileRefused):
     """The format fits, but the content breaks it."""
 
 
+class TooManyQuarantined(FileRefused):
+    """More rows of the file are set aside than its schema lets pass; nothing of it is posted."""
+
+    def __init__(self, what: str, *, rows: int, quarantined: int) -> None:
+        self.rows, self.quarantined = rows, quarantined
+        super().__init__(what, do="have it sent again; or raise most_quarantined, and run it again")
+
+
 class NotBookable(FileRefused):
     """The file can be read, but its control totals are wrong."""
 
@@ -180,6 +190,10 @@ class ApiRefusesUs(PostingError):
 
 class ApiAnswerUnusable(PostingError):
     """The API's answer breaks the agreement."""
+
+
+class RowRejected(PostingError):
+    """Raised by Python of the user's own (`on_row`): this row must not be taken, and trying again changes nothing."""
 
 
 class NotConserved(ImportProjectError):

@@ -1,8 +1,8 @@
-"""The shapes of frames that rooms share: canonical payments, issues, and `Reading`, which holds what a format made of a
-file. No rules."""
+"""The shapes of frames that rooms share: canonical payments, issues, `Batch` for some rows of a row file, and
+`Reading` for what a format made of a whole file. No rules."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields, replace
 
 import polars as pl
 
@@ -10,6 +10,10 @@ from import_project.records.issues import Issue
 from import_project.records.statements import Statement
 
 MONEY = pl.Decimal(38, 2)
+
+#: Columns that readers add to a file's own; a file's column of such a name gets `_in_file` behind it.
+ROW_NUMBER, RAW, IDENTITY = "row_number", "raw", "identity"
+RESERVED = frozenset({ROW_NUMBER, RAW, IDENTITY})
 
 REFERENCE = pl.Struct({"text": pl.String, "source": pl.String, "amount": MONEY})
 
@@ -81,3 +85,55 @@ class Reading:
     def bookable(self) -> bool:
         """Whether nothing in it must be set aside."""
         return self.issues.filter(pl.col("severity") == "error").is_empty()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Batch:
+    """Some records of a row file, one after the other.
+
+    `frame` has `row_number`, the file's own columns (text, or typed where the file has types), and `raw`: the text of
+    a record that could not be parted, or of every record where the format gives it. `records` is how many numbers the
+    batch spans: those of its rows, and of blank records between them. `fixed` says that every record has these
+    columns, as a header names them; otherwise each record brings its own. `trimmed`: no text begins or ends with a
+    blank, and none is empty, for certain. A part of a file counts its rows from 1: `numbered` knows better.
+    """
+
+    frame: pl.DataFrame
+    issues: pl.DataFrame
+    records: int
+    fixed: bool = True
+    trimmed: bool = False
+
+    @property
+    def columns(self) -> list[str]:
+        """The names of the file's own columns."""
+        return [c for c in self.frame.columns if c not in RESERVED]
+
+    def behind(self, records: int) -> "Batch":
+        """Return the batch as it is numbered behind so many records."""
+        if not records:
+            return self
+        later = pl.col(ROW_NUMBER) + records
+        return replace(self, frame=self.frame.with_columns(later), issues=self.issues.with_columns(later))
+
+
+#: A piece of a row file, read when it is called: pieces may be read in several threads.
+Part = Callable[[], Batch]
+
+
+def numbered(batches: Iterable[Batch]) -> Iterator[Batch]:
+    """Give batches that each count from 1 their numbers in the file."""
+    before = 0
+    for batch in batches:
+        yield batch.behind(before)
+        before += batch.records
+
+
+def gathered(format_name: str, batches: Iterable[Batch]) -> Reading:
+    """Return all rows of a file as one reading; a column that some records lack is null there."""
+    found = list(numbered(batches))
+    frames = [b.frame for b in found] or [pl.DataFrame(schema={ROW_NUMBER: pl.Int64, RAW: pl.String})]
+    frame = frames[0] if len(frames) == 1 else pl.concat(frames, how="diagonal_relaxed")
+    issues = pl.concat([issues_frame([]), *(b.issues for b in found)]).sort(ROW_NUMBER, maintain_order=True)
+    own = [c for c in frame.columns if c not in {ROW_NUMBER, RAW}]
+    return Reading(format=format_name, frame=frame.select(ROW_NUMBER, *own, RAW), issues=issues)

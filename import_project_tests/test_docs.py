@@ -10,6 +10,7 @@ from pydantic import BaseModel
 
 from import_project.cli.main import cli
 from import_project.config import feed as models
+from import_project.config import schemas
 from import_project.config.settings import PREFIX, Settings
 from import_project.config.values import Secret
 from import_project.matching.rules import RULES
@@ -51,7 +52,7 @@ def parts(annotation: Any) -> list[type]:
     return inside or ([annotation] if isinstance(annotation, type) else [])
 
 
-@pytest.mark.parametrize("model", [models.Feed, models.Api, models.Schema, models.ColumnRules])
+@pytest.mark.parametrize("model", [models.Feed, models.Api, schemas.Schema, schemas.ColumnRules])
 def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
     told = text("docs/feeds.md") + text("docs/inbox.md")
     assert [key for key in keys(model) if f"`{key}`" not in told] == []

@@ -19,7 +19,7 @@ def check_feeds(folder: Path) -> None:
     for loaded in good:
         feed = loaded.feed
         pattern = feed.files.pattern.glob or feed.files.pattern.regex or feed.files.pattern.dated or ""
-        table.add_row(feed.feed, feed.kind, feed.source.kind, pattern, feed.format.kind, feed.post.api)
+        table.add_row(feed.feed, feed.kind, feed.source.kind, pattern, feed.format.kind, loaded.target)
     if good:
         Console().print(table)
     told = list(dict.fromkeys(one.error.what for one in broken))  # an API's mistake breaks several feeds

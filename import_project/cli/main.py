@@ -15,6 +15,10 @@ _HOME = click.option(
     show_default=True,
     help="Folder of the demo's state.",
 )
+_FORMAT = click.option("--format", "name", help="The format; without it, found from the content.")
+_OPTION = click.option("--option", "-o", "options", multiple=True, help="A format's option: NAME=VALUE.")
+_ENDED = click.argument("file")
+_FEED = click.option("--feed", help="Only of this feed.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
@@ -29,16 +33,31 @@ def cli(context: click.Context, *, debug: bool) -> None:
 
 @cli.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--format", "name", help="The format; without it, found from the content.")
+@_FORMAT
+@_OPTION
 @_JSON
-def inspect(file: Path, *, name: str | None, as_json: bool) -> None:
+def inspect(file: Path, *, name: str | None, options: tuple[str, ...], as_json: bool) -> None:
     """Show what is in FILE: rows or payments, totals, and what is wrong.
 
     Exits with 1, and one line that says why, when FILE would be refused or part of it set aside.
     """
     from import_project.cli.inspect import inspect_file
 
-    inspect_file(file, name, as_json=as_json)
+    inspect_file(file, name, options, as_json=as_json)
+
+
+@cli.command("check")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--feed", required=True, help="The feed whose file it would be.")
+@_JSON
+def check_file(file: Path, *, feed: str, as_json: bool) -> None:
+    """Show what would happen to FILE: rows accepted and quarantined, and why; nothing is kept, called or sent.
+
+    Exits with 1, and one line that says why, when FILE would be refused or part of it set aside.
+    """
+    from import_project.cli.check import check
+
+    check(file, feed, as_json=as_json)
 
 
 @cli.group()
@@ -61,6 +80,72 @@ def check(*, folder: Path) -> None:
     from import_project.cli.feeds import check_feeds
 
     check_feeds(folder)
+
+
+@feeds.command("draft")
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@_FORMAT
+@_OPTION
+def draft_from(file: Path, *, name: str | None, options: tuple[str, ...]) -> None:
+    """Draft a schema from the sample FILE, as YAML on stdout: rules that hold for all its rows, doubts as comments."""
+    from import_project.cli.draft import draft_schema
+
+    draft_schema(file, name, options)
+
+
+@cli.group()
+def quarantine() -> None:
+    """Work with rows that were set aside. FILE is a file's name or its partition."""
+
+
+@quarantine.command("list")
+@_FEED
+@_JSON
+def list_them(*, feed: str | None, as_json: bool) -> None:
+    """List the files that have quarantined rows, and why."""
+    from import_project.cli.quarantine import list_quarantined
+
+    list_quarantined(feed, as_json=as_json)
+
+
+@quarantine.command()
+@_ENDED
+@_FEED
+@_JSON
+def show(file: str, *, feed: str | None, as_json: bool) -> None:
+    """Show FILE's quarantined rows, each with all its reasons."""
+    from import_project.cli.quarantine import show_quarantined
+
+    show_quarantined(file, feed, as_json=as_json)
+
+
+@quarantine.command()
+@_ENDED
+@_FEED
+@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .csv or .xlsx to write.")
+def export(file: str, *, feed: str | None, to: Path) -> None:
+    """Write FILE's quarantined rows to a CSV or XLSX file, to be corrected there."""
+    from import_project.cli.quarantine import export_quarantined
+
+    export_quarantined(file, feed, to)
+
+
+@quarantine.command()
+@_ENDED
+@_FEED
+@click.option(
+    "--from",
+    "corrected",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="The corrected export; without it, all rows are tried again as they are.",
+)
+@click.option("--by", help="Who corrected them; without it, the user of this machine.")
+@_JSON
+def replay(file: str, *, feed: str | None, corrected: Path | None, by: str | None, as_json: bool) -> None:
+    """Hold FILE's quarantined rows against the schema again, and post those that pass."""
+    from import_project.cli.quarantine import replay_quarantined
+
+    replay_quarantined(file, feed, corrected, by, as_json=as_json)
 
 
 @cli.command()

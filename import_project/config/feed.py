@@ -2,101 +2,25 @@
 in `sources` and `files`; YAML is read in `load`."""
 
 import re
-from decimal import Decimal
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from import_project.config.files import Files, Folders
+from import_project.config.formats import Format
+from import_project.config.python_objects import Reference, is_reference
+from import_project.config.schemas import Name
 from import_project.config.sources import Source
 from import_project.config.values import Secret, Strict, Text, Url
-from import_project.formats.registry import FORMATS
-from import_project.validation.columns import Column
+from import_project.formats.registry import ROW_FORMATS
 
-Name = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,39}$")]
-Sign = Annotated[str, StringConstraints(pattern=r"^[\t\x20-\x7e]$")]
 UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")]
 
 
-class Format(Strict):
-    """How the bytes are read. `delimiter`, `encoding` and `quote` belong to delimited text, `accept_test` to BgMax."""
-
-    kind: Literal[tuple(FORMATS)]  # type: ignore[valid-type]
-    delimiter: Sign | None = None
-    encoding: str | None = None
-    quote: Sign | None = None
-    accept_test: bool | None = None
-
-    @model_validator(mode="after")
-    def _options_fit(self) -> Self:
-        known = {"delimited": {"delimiter", "encoding", "quote"}, "bgmax": {"accept_test"}}[self.kind]
-        strangers = set(self.options) - known
-        if strangers:
-            raise ValueError(f"{', '.join(sorted(strangers))} does not belong to format {self.kind}")
-        if self.delimiter is not None and self.delimiter == (self.quote or '"'):
-            raise ValueError("delimiter and quote cannot be the same")
-        if self.encoding is not None:
-            try:
-                "".encode(self.encoding)
-            except (LookupError, ValueError, UnicodeError):
-                raise ValueError(f"{self.encoding!r} is no encoding that Python knows") from None
-        return self
-
-    @property
-    def options(self) -> dict[str, Any]:
-        """The options that were given, for the format's `read`."""
-        return self.model_dump(exclude={"kind"}, exclude_none=True)
-
-
-class ColumnRules(Strict):
-    """One agreed column of a row feed; the words are those of `validation.columns.Column`."""
-
-    name: str
-    type: Literal["text", "integer", "decimal", "date", "boolean"] = "text"
-    required: bool = True
-    unique: bool = False
-    scale: int = Field(default=2, ge=0, le=18)
-    decimal_mark: Literal[".", ","] = "."
-    date_format: str = "%Y-%m-%d"
-    minimum: Decimal | None = None
-    maximum: Decimal | None = None
-    choices: tuple[str, ...] = ()
-    pattern: str | None = None
-    max_length: int | None = Field(default=None, gt=0)
-
-    @model_validator(mode="after")
-    def _usable(self) -> Self:
-        numeric = self.type in {"integer", "decimal"}
-        if not numeric and (self.minimum is not None or self.maximum is not None):
-            raise ValueError(f"minimum and maximum need a number, {self.name} is {self.type}")
-        if self.type != "text" and (self.choices or self.pattern or self.max_length):
-            raise ValueError(f"choices, pattern and max_length need text, {self.name} is {self.type}")
-        if problem := self.column().problem():
-            raise ValueError(problem)
-        return self
-
-    def column(self) -> Column:
-        """Return the column in the validation room's terms."""
-        return Column(**self.model_dump())
-
-
-class Schema(Strict):
-    """The agreed columns of a row feed; `key` names the columns that together name a row once in a file."""
-
-    schema_name: Name = Field(alias="schema")
-    columns: tuple[ColumnRules, ...] = Field(min_length=1)
-    key: tuple[str, ...] = ()
-
-    @model_validator(mode="after")
-    def _names(self) -> Self:
-        names = [c.name for c in self.columns]
-        twice = {n for n in names if names.count(n) > 1}
-        if twice:
-            raise ValueError(f"column {', '.join(sorted(twice))} is given twice")
-        strangers = [k for k in self.key if k not in names]
-        if strangers:
-            raise ValueError(f"key names {', '.join(strangers)}, which is no column")
-        return self
+def _schema_name(text: str) -> str:
+    if re.fullmatch(r"[a-z][a-z0-9_]{0,39}", text) is None and not is_reference(text):
+        raise ValueError(f"{text!r} is neither a file in schemas/ nor Python such as FILE.py:NAME")
+    return text
 
 
 class Match(Strict):
@@ -107,10 +31,14 @@ class Match(Strict):
 
 
 class Post(Strict):
-    """Where results are posted: `rows` for a row feed; `matched` (with `{invoice_id}`) and `unmatched` for payments."""
+    """Where results are posted: `rows` for a row feed; `matched` (with `{invoice_id}`) and `unmatched` for payments.
 
-    api: Name
+    `on_row` is Python that is called with each row of a row feed, in place of an API.
+    """
+
+    api: Name | None = None
     rows: UrlPath | None = None
+    on_row: Reference | None = None
     matched: UrlPath | None = None
     unmatched: UrlPath | None = None
 
@@ -140,8 +68,10 @@ class Feed(Strict):
     kind: Literal["rows", "payments"]
     source: Source
     files: Files
-    format: Annotated[Format, BeforeValidator(lambda v: {"kind": v} if isinstance(v, str) else v)]
-    schema_name: Name | None = Field(default=None, alias="schema")
+    format: Format
+    schema_name: Annotated[str, AfterValidator(_schema_name)] | None = Field(default=None, alias="schema")
+    transform: Reference | None = None
+    skip_if: str | None = Field(default=None, min_length=1)
     match: Match | None = None
     post: Post
     poll: Poll = Poll()
@@ -149,22 +79,31 @@ class Feed(Strict):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         rows = self.kind == "rows"
-        wanted = {"schema": self.schema_name, "post.rows": self.post.rows}
+        self._only_what_belongs(rows=rows)
+        if rows and (self.post.rows is None) == (self.post.on_row is None):
+            raise ValueError("a feed of rows needs exactly one of post.rows and post.on_row")
+        if (self.post.on_row is not None) == (self.post.api is not None):
+            raise ValueError("post.api goes with post.rows, not with post.on_row" if rows else "post.api is missing")
+        if self.source.kind == "http_pull" and self.files.done_file is not None:
+            raise ValueError("files.done_file has no meaning at fixed addresses (source.kind: http_pull)")
+        if self.source.read_only and self.files.folders != Folders():
+            raise ValueError("files.folders has no meaning where nothing is moved (source.read_only)")
+        if rows != (self.format.kind in ROW_FORMATS):
+            raise ValueError(f"format {self.format.kind} does not hold {self.kind}")
+        return self
+
+    def _only_what_belongs(self, *, rows: bool) -> None:
+        wanted = {"schema": self.schema_name}
+        optional = {"post.rows": self.post.rows, "post.on_row": self.post.on_row}
+        optional |= {"transform": self.transform, "skip_if": self.skip_if}
         other = {"match": self.match, "post.matched": self.post.matched, "post.unmatched": self.post.unmatched}
-        needed, strange = (wanted, other) if rows else (other, wanted)
+        needed, strange = (wanted, other) if rows else (other, wanted | optional)
         for key, value in needed.items():
             if value is None:
                 raise ValueError(f"a feed of {self.kind} needs {key}")
         for key, value in strange.items():
             if value is not None:
                 raise ValueError(f"a feed of {self.kind} has no {key}")
-        if self.source.kind == "http_pull" and self.files.done_file is not None:
-            raise ValueError("files.done_file has no meaning at fixed addresses (source.kind: http_pull)")
-        if self.source.read_only and self.files.folders != Folders():
-            raise ValueError("files.folders has no meaning where nothing is moved (source.read_only)")
-        if rows != (self.format.kind == "delimited"):
-            raise ValueError(f"format {self.format.kind} does not hold {self.kind}")
-        return self
 
 
 class Api(Strict):

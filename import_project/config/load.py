@@ -8,26 +8,53 @@ from typing import Any, TypeVar
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from import_project.config.feed import Api, Feed, Schema
+from import_project.config.feed import Api, Feed
 from import_project.config.mistakes import told
+from import_project.config.python_objects import is_reference, load_object
+from import_project.config.schemas import Schema
 from import_project.errors import ConfigError
+from import_project.validation.from_pandera import from_pandera
+from import_project.validation.schema import RowSchema, condition_problem, empty_rows
 
 Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Callbacks:
+    """The Python that a row feed names: how rows are changed before they are read, which are left out, what takes
+    them."""
+
+    transform: Any = None
+    skip_if: Any = None
+    on_row: Any = None
+    parser: Any = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFeed:
-    """A feed with the API and the schema it names."""
+    """A feed with the API, the schema and the Python it names. A feed with `post.on_row` has no API."""
 
     feed: Feed
-    api: Api
-    schema: Schema | None
+    api: Api | None
+    schema: RowSchema | None
     path: Path
+    callbacks: Callbacks = Callbacks()
 
     @property
     def name(self) -> str:
         """The feed's name."""
         return self.feed.feed
+
+    @property
+    def format_options(self) -> dict[str, Any]:
+        """The options of the feed's format, for its module."""
+        own = {"parser": self.callbacks.parser} if self.callbacks.parser is not None else {}
+        return self.feed.format.options | own
+
+    @property
+    def target(self) -> str:
+        """What postings are frozen for: the API's name, or that they are called."""
+        return self.api.api if self.api is not None else "on_row"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,15 +98,62 @@ def load_feeds(folder: Path, environ: Mapping[str, str]) -> tuple[list[LoadedFee
 def load_feed(path: Path, environ: Mapping[str, str]) -> LoadedFeed:
     """Read one feed with its API and schema. Raises ConfigError."""
     feed = _load(path, Feed, environ)
-    api = _load(_named(path, "apis", "post.api", feed.post.api), Api, environ)
-    if api.api != feed.post.api:
-        raise ConfigError(
-            f"{path.parent / 'apis' / feed.post.api}.yaml: api: must be {feed.post.api}, as the file's name"
-        )
-    schema = None
-    if feed.schema_name is not None:
-        schema = _load(_named(path, "schemas", "schema", feed.schema_name), Schema, environ)
-    return LoadedFeed(feed=feed, api=api, schema=schema, path=path)
+    api = None
+    if feed.post.api is not None:
+        api = _load(_named(path, "apis", "post.api", feed.post.api), Api, environ)
+        if api.api != feed.post.api:
+            raise ConfigError(
+                f"{path.parent / 'apis' / feed.post.api}.yaml: api: must be {feed.post.api}, as the file's name"
+            )
+    schema = _schema(path, feed, environ)
+    callbacks = _callbacks(path, feed, schema)
+    return LoadedFeed(feed=feed, api=api, schema=schema, path=path, callbacks=callbacks)
+
+
+def _schema(path: Path, feed: Feed, environ: Mapping[str, str]) -> RowSchema | None:
+    name = feed.schema_name
+    if name is None:
+        return None
+    if is_reference(name):
+        try:
+            return from_pandera(load_object(name, path.parent, f"{path}: schema"), name)
+        except ConfigError as error:
+            raise ConfigError(error.what if str(path) in error.what else f"{path}: {error.what}", do=error.do) from None
+    return _load(_named(path, "schemas", "schema", name), Schema, environ).row_schema()
+
+
+def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:
+    """Load what the feed names. Raises ConfigError for what cannot be called, or a condition that cannot be used."""
+    parser = getattr(feed.format, "parser", None)
+    asked = {"transform": feed.transform, "post.on_row": feed.post.on_row, "format.parser": parser}
+    if feed.skip_if is not None and is_reference(feed.skip_if):
+        asked["skip_if"] = feed.skip_if
+    found = {
+        key: load_object(reference, path.parent, f"{path}: {key}")
+        for key, reference in asked.items()
+        if reference is not None
+    }
+    if isinstance(found.get("format.parser"), type):
+        try:
+            found["format.parser"] = found["format.parser"]()
+        except Exception as error:
+            told = f"{type(error).__name__}: {error}"
+            raise ConfigError(f"{path}: format.parser: {parser} cannot be made: {told}") from error
+    for key, what in found.items():
+        usable = callable(getattr(what, "parse", None)) if key == "format.parser" else callable(what)
+        if not usable:
+            wanted = "has no parse(content)" if key == "format.parser" else "cannot be called"
+            raise ConfigError(f"{path}: {key}: {asked[key]} {wanted}")
+    if feed.skip_if is not None and "skip_if" not in found and schema is not None:
+        problem = condition_problem(feed.skip_if, empty_rows(schema.columns))
+        if problem is not None:
+            raise ConfigError(f"{path}: skip_if: {problem}")
+    return Callbacks(
+        transform=found.get("transform"),
+        skip_if=found.get("skip_if"),
+        on_row=found.get("post.on_row"),
+        parser=found.get("format.parser"),
+    )
 
 
 def _named(feed: Path, folder: str, key: str, name: str) -> Path:

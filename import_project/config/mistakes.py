@@ -5,8 +5,10 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-#: What pydantic puts into a place beside the file's own keys: the kinds of source, and its own steps.
-_KINDS = frozenset({"local_fs", "sftp", "ftp", "s3", "gcs", "azure_blob", "http_pull"})
+from import_project.formats.registry import FORMATS
+
+#: What pydantic puts into a place beside the file's own keys: the kinds of source and format, and its own steps.
+_KINDS = frozenset({"local_fs", "sftp", "ftp", "s3", "gcs", "azure_blob", "http_pull"}) | frozenset(FORMATS)
 _STEPS = frozenset({"function-before", "function-after", "date"})
 
 _WORDS = {

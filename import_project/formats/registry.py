@@ -1,35 +1,83 @@
-"""Which formats there are, and which one a content is. A format's module is loaded when it is asked for."""
+"""Which formats there are, what they hold, and which one a content is. A format's module is loaded when it is asked
+for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from importlib import import_module
-from typing import Protocol, cast
+from typing import Any, BinaryIO, Protocol, cast
 
 from import_project.errors import ConfigError, NotRecognised
-from import_project.frames import Reading
+from import_project.frames import Batch, Part, Reading, gathered
 
-FORMATS: Mapping[str, str] = {
-    "bgmax": "import_project.formats.bgmax",
+#: Formats of payments, by the modules that hold them.
+BANK_FORMATS: Mapping[str, str] = {"bgmax": "import_project.formats.bgmax"}
+
+#: Formats of rows.
+ROW_FORMATS: Mapping[str, str] = {
     "delimited": "import_project.formats.delimited",
+    "json": "import_project.formats.json.document",
+    "jsonl": "import_project.formats.json.lines",
+    "excel": "import_project.formats.excel",
+    "parquet": "import_project.formats.parquet",
+    "avro": "import_project.formats.avro",
+    "orc": "import_project.formats.orc",
+    "xml": "import_project.formats.xml",
+    "fixed_width": "import_project.formats.fixed_width",
+    "python": "import_project.formats.python",
 }
 
+FORMATS: Mapping[str, str] = {**BANK_FORMATS, **ROW_FORMATS}
 
-class Format(Protocol):
-    """What a format's module offers."""
+
+class BankFormat(Protocol):
+    """What the module of a bank format offers."""
 
     recognise: Callable[..., bool]
     read: Callable[..., Reading]
 
 
-def format_named(name: str) -> Format:
-    """Return the format called `name`. Raises ConfigError when there is none."""
+class RowFormat(Protocol):
+    """What the module of a row format offers. `parts` reads an open file, piece by piece, with the format's options."""
+
+    recognise: Callable[..., bool]
+    parts: Callable[..., Iterator[Part]]
+
+
+def _module(name: str) -> Any:
     if name not in FORMATS:
         raise ConfigError(f"unknown format {name!r}", do=f"one of {', '.join(FORMATS)}")
-    return cast("Format", import_module(FORMATS[name]))
+    return import_module(FORMATS[name])
+
+
+def bank_format(name: str) -> BankFormat:
+    """Return the bank format called `name`. Raises ConfigError when there is none."""
+    return cast("BankFormat", _module(name))
+
+
+def row_format(name: str) -> RowFormat:
+    """Return the row format called `name`. Raises ConfigError when there is none."""
+    return cast("RowFormat", _module(name))
+
+
+def recognises(name: str, content: bytes, options: Mapping[str, Any]) -> bool:
+    """Whether `content`, the beginning of a file, is of the format called `name` with these options."""
+    return bool(_module(name).recognise(content, **options))
+
+
+def batches(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Iterator[Batch]:
+    """Read a row file piece by piece, in this thread. Pieces count their rows from 1."""
+    return (part() for part in row_format(name).parts(content, **options))
+
+
+def read_whole(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Reading:
+    """Read a whole file into memory, whatever it holds."""
+    if name in ROW_FORMATS:
+        return gathered(name, batches(name, content, options))
+    return bank_format(name).read(content.read(), **options)
 
 
 def detect(content: bytes) -> str:
     """Return the name of the one format that `content` fits. Raises NotRecognised when none or two do."""
-    fits = [name for name in FORMATS if format_named(name).recognise(content)]
+    fits = [name for name in FORMATS if recognises(name, content, {})]
     if not fits:
         if not content.strip():
             raise NotRecognised("the file is empty")

@@ -1,13 +1,16 @@
 """Step 10: prove that nothing is lost, write the outcome, then set the sender's copy aside; in this order."""
 
+from collections import Counter
 from decimal import Decimal
 
 import polars as pl
 
 from import_project.errors import ApiUnavailable, NotConserved
 from import_project.pipeline.aside import try_move_aside
-from import_project.pipeline.freeze import REPEATED
+from import_project.pipeline.freeze import REPEATED, SKIPPED
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.quarantine import replayed_rows
+from import_project.pipeline.read import rows_parsed
 from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Counts
 from import_project.records.postings import PostingKind
@@ -19,9 +22,8 @@ async def conclude(held: Held) -> Facts:
     Raises NotConserved when rows or money do not add up, and ApiUnavailable when postings still wait.
     """
     parts = held.parts
-    read = {t: parts.tables.read(held.feed, t, held.sha256) for t in ("parsed", "accepted", "quarantined", "decisions")}
-    counts = _counts(held, read)
-    amounts = _sums(held, read)
+    counts = _counts(held)
+    amounts = _sums(held)
     if held.arrival.state is not ArrivalState.DUPLICATE:
         parts.ledger.outcomes.conclude(held.claim, ArrivalState.DONE, counts, amounts, parts.clock())
     aside = await try_move_aside(parts, held.loaded, held.claim.partition)
@@ -36,38 +38,56 @@ def _named(counts: Counts) -> dict[str, int | None]:
     return {name: getattr(counts, name) for name in Counts.__slots__}
 
 
-def _counts(held: Held, read: dict[str, pl.DataFrame]) -> Counts:
-    """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + repeated."""
+def _counts(held: Held) -> Counts:
+    """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + repeated + skipped."""
     subjects = held.parts.ledger.postings.subjects(held.feed, held.sha256)
-    kinds = read["decisions"]["kind"]
+    kinds = _kinds(held)
     waiting = sum(n for (_, done, rejected), n in subjects.items() if not done and not rejected)
     if waiting:
         raise ApiUnavailable(f"{waiting} rows still wait to be posted", do="run the posting step first")
     payments = held.loaded.feed.kind == "payments"
+    replayed = replayed_rows(held).height
     counts = Counts(
-        rows=read["parsed"].height,
-        accepted=read["accepted"].height,
-        quarantined=read["quarantined"].height,
-        matched=int((kinds == PostingKind.MATCHED.value).sum()) if payments else None,
-        unmatched=int((kinds == PostingKind.UNMATCHED.value).sum()) if payments else None,
-        repeated=int((kinds == REPEATED).sum()),
+        rows=rows_parsed(held),
+        accepted=_rows(held, "accepted") + replayed,
+        quarantined=_rows(held, "quarantined") - replayed,
+        matched=kinds[PostingKind.MATCHED] if payments else None,
+        unmatched=kinds[PostingKind.UNMATCHED] if payments else None,
+        repeated=kinds[REPEATED],
         posted=sum(n for (_, done, _), n in subjects.items() if done),
         rejected=sum(n for (_, _, rejected), n in subjects.items() if rejected),
+        skipped=kinds[SKIPPED],
+        replayed=replayed,
     )
     if counts.rows != counts.accepted + counts.quarantined:
         raise NotConserved(f"{counts.rows} rows, {counts.accepted} accepted, {counts.quarantined} quarantined")
-    if counts.accepted != counts.posted + counts.rejected + counts.repeated:
-        told = f"{counts.posted} posted, {counts.rejected} rejected, {counts.repeated} repeated"
+    if counts.accepted != counts.posted + counts.rejected + counts.repeated + counts.skipped:
+        told = (
+            f"{counts.posted} posted, {counts.rejected} rejected, {counts.repeated} repeated, {counts.skipped} skipped"
+        )
         raise NotConserved(f"{counts.accepted} rows accepted, but {told}")
     return counts
 
 
-def _sums(held: Held, read: dict[str, pl.DataFrame]) -> dict[str, Decimal]:
+def _kinds(held: Held) -> Counter[str]:
+    found: Counter[str] = Counter()
+    for frame in held.parts.tables.batches(held.feed, "decisions", held.sha256, columns=["kind"]):
+        found.update(frame["kind"].to_list())
+    return found
+
+
+def _rows(held: Held, table: str) -> int:
+    return held.parts.tables.rows(held.feed, table, held.sha256)
+
+
+def _sums(held: Held) -> dict[str, Decimal]:
     """Return the signed sum per currency of a bank file, and prove that decided and quarantined money make it up."""
     if held.loaded.feed.kind != "payments":
         return {}
-    whole = _by_currency(read["parsed"])
-    parts = [_by_currency(read["decisions"]), _by_currency(read["quarantined"])]
+    whole, *parts = (
+        _by_currency(held.parts.tables.read(held.feed, table, held.sha256))
+        for table in ("parsed", "decisions", "quarantined")
+    )
     for currency, amount in whole.items():
         found = sum((p.get(currency, Decimal(0)) for p in parts), Decimal(0))
         if found != amount:

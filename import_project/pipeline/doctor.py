@@ -105,6 +105,8 @@ async def _rights(parts: Parts, loaded: LoadedFeed, source: Source) -> AsyncIter
 
 
 async def _api(parts: Parts, loaded: LoadedFeed) -> Finding:
+    if loaded.api is None:
+        return _good(loaded, "on_row", f"{loaded.feed.post.on_row} is called with each row")
     path = loaded.feed.match.invoices if loaded.feed.match else "/"
     try:
         async with parts.open_api(loaded) as api:

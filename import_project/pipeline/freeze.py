@@ -1,7 +1,7 @@
 """Freezing decisions and their postings, for bank and row feeds alike; and what the ledger then holds of each row."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -9,31 +9,43 @@ from typing import Any
 import polars as pl
 
 from import_project.frames import MONEY
-from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.hold import Held
 from import_project.pipeline.identity import subject
 from import_project.records.postings import Draft, Taken
 
-#: What a row is called in the table `decisions` when an earlier file brought it.
-REPEATED = "repeated"
+#: What a row is called in the table `decisions` when an earlier file brought it, and when the feed leaves it out.
+REPEATED, SKIPPED = "repeated", "skipped"
 
 
-def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> Facts:
-    """Freeze drafts, then write the table `decisions`: what the ledger holds now about every accepted row."""
+def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> pl.DataFrame:
+    """Freeze drafts, and return what the ledger holds now about every accepted row: rows of the table `decisions`."""
     parts = held.parts
-    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.api.api, drafts, parts.clock(), taken=taken)
+    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.target, drafts, parts.clock(), taken=taken)
     subjects = [subject(i) for i in accepted["identity"]]
-    decided = parts.ledger.postings.decided(held.feed, subjects)
-    kinds = [decided[s].kind.value if decided[s].sha256 == held.sha256 else REPEATED for s in subjects]
-    money = "amount" in accepted.columns and "currency" in accepted.columns and held.loaded.schema is None
-    frame = accepted.select(
+    kinds = _kinds(held, accepted["row_number"].to_list(), subjects)
+    money = held.loaded.schema is None
+    return accepted.select(
         "row_number",
         subject=pl.Series(subjects, dtype=pl.String),
         kind=pl.Series(kinds, dtype=pl.String),
         currency="currency" if money else pl.lit(None, pl.String),
         amount="amount" if money else pl.lit(None, MONEY),
     )
-    parts.tables.write(held.feed, "decisions", held.sha256, frame)
-    return {kind: kinds.count(kind) for kind in sorted(set(kinds))}
+
+
+def _kinds(held: Held, numbers: Sequence[int], subjects: Sequence[str]) -> list[str]:
+    """A row without a decision is one that the feed leaves out; one decided in another file, or another row, is
+    repeated."""
+    decided = held.parts.ledger.postings.decided(held.feed, subjects)
+    found = []
+    for number, name in zip(numbers, subjects, strict=True):
+        one = decided.get(name)
+        if one is None:
+            found.append(SKIPPED)
+        else:
+            mine = one.sha256 == held.sha256 and one.row_number == number
+            found.append(one.kind.value if mine else REPEATED)
+    return found
 
 
 def as_json(body: dict[str, Any]) -> str:

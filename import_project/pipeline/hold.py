@@ -17,6 +17,7 @@ from import_project.errors import (
     LedgerUnavailable,
     StoreDamaged,
     StoreError,
+    TooManyQuarantined,
 )
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.parts import Parts
@@ -88,8 +89,11 @@ async def _awaited(step: Step, held: Held) -> Facts | None:
 
 def _refuse(held: Held, refusal: FileRefused) -> None:
     """End the file. Its copy at the sender is moved now if that works, else by one of the next polls."""
-    now = held.parts.clock()
-    held.parts.ledger.outcomes.conclude(held.claim, ArrivalState.FAILED, Counts(), {}, now, error=refusal.what)
+    now, counts = held.parts.clock(), Counts()
+    if isinstance(refusal, TooManyQuarantined):
+        accepted = refusal.rows - refusal.quarantined
+        counts = Counts(rows=refusal.rows, accepted=accepted, quarantined=refusal.quarantined)
+    held.parts.ledger.outcomes.conclude(held.claim, ArrivalState.FAILED, counts, {}, now, error=refusal.what)
     asyncio.run(try_move_aside(held.parts, held.loaded, held.claim.partition))
     held.parts.ledger.arrivals.release(held.claim)
 

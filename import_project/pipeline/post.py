@@ -1,21 +1,44 @@
-"""Step 9: send what is frozen. For row feeds, freezing comes first: each accepted row is one posting."""
+"""Step 9: send what is frozen. For row feeds, freezing comes first: each accepted row is one posting, unless the feed
+leaves it out."""
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
 
 import polars as pl
 
+from import_project.errors import ConfigError
+from import_project.frames import IDENTITY, ROW_NUMBER
 from import_project.pipeline.freeze import as_json, freeze
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
+from import_project.pipeline.quarantine import IDENTITY_NOW
+from import_project.pipeline.skip import left_out
 from import_project.posting import outbox
+from import_project.posting.callback import CallbackClient, CellType
+from import_project.posting.client import ImportApiClient
 from import_project.records.postings import Draft, PostingKind
+from import_project.validation.schema import RowSchema
 
 
 async def post_rows(held: Held) -> Facts:
-    """Freeze and send every accepted row of a row file."""
-    accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
-    frozen = freeze(held, accepted, _drafts(held, accepted))
-    return {**frozen, **await _send(held, PostingKind.ROW)}
+    """Freeze and send every accepted row of a row file, and those of its quarantined rows that were replayed."""
+    kinds: Counter[str] = Counter()
+    with held.parts.tables.writing(held.feed, held.sha256, "decisions") as tables:
+        for accepted in accepted_rows(held):
+            decisions = freeze(held, accepted, drafts_of(held, accepted))
+            tables["decisions"].append(decisions)
+            kinds.update(decisions["kind"].to_list())
+    return {**dict(sorted(kinds.items())), **await _send(held, PostingKind.ROW)}
+
+
+def accepted_rows(held: Held) -> Iterator[pl.DataFrame]:
+    """Yield the accepted rows of a row file, then those that were replayed, some at a time."""
+    yield from held.parts.tables.batches(held.feed, "accepted", held.sha256)
+    if held.parts.tables.has(held.feed, "replayed", held.sha256):
+        yield held.parts.tables.read(held.feed, "replayed", held.sha256)
 
 
 async def post_matched(held: Held) -> Facts:
@@ -29,25 +52,57 @@ async def post_unmatched(held: Held) -> Facts:
 
 
 async def _send(held: Held, kind: PostingKind) -> Facts:
-    parts, api = held.parts, held.loaded.api
-    async with parts.open_api(held.loaded) as client:
+    parts = held.parts
+    async with _client(held) as client:
         sent = await outbox.send(
             client,
             parts.ledger.postings,
             held.claim,
             held.sha256,
             [kind],
-            api=api.api,
-            key_header=api.key_header,
+            api=held.loaded.target,
             clock=parts.clock,
         )
     return {"sent": sent.done, "rejected": sent.rejected}
 
 
-def _drafts(held: Held, accepted: pl.DataFrame) -> Iterator[Draft]:
+def _client(held: Held) -> ImportApiClient | CallbackClient:
+    if held.loaded.api is not None:
+        return held.parts.open_api(held.loaded)
+    return CallbackClient(held.loaded.callbacks.on_row, held.feed, cell_types(held.loaded.schema))
+
+
+def cell_types(schema: RowSchema | None) -> Mapping[str, CellType]:
+    """Return how the values of a frozen row are read back, by column."""
+    known: Mapping[str, CellType] = {
+        "decimal": Decimal,
+        "date": date.fromisoformat,
+        "datetime": datetime.fromisoformat,
+    }
+    return {c.name: known[c.type] for c in (schema.columns if schema else ()) if c.type in known}
+
+
+def drafts_of(held: Held, accepted: pl.DataFrame) -> Iterator[Draft]:
+    """Yield a posting for each row that the feed does not leave out."""
     path = held.loaded.feed.post.rows or ""
-    for row in accepted.iter_rows(named=True):
-        number, identity = row.pop("row_number"), row.pop("identity")
+    left = left_out(held.loaded, accepted)
+    for row, out in zip(accepted.iter_rows(named=True), left, strict=True):
+        if out:
+            continue
+        number, identity, now = row.pop(ROW_NUMBER), row.pop(IDENTITY), row.pop(IDENTITY_NOW, None)
         yield Draft(
-            subject=subject(identity), part=0, kind=PostingKind.ROW, row_number=number, path=path, body=as_json(row)
+            subject=subject(identity),
+            part=0,
+            kind=PostingKind.ROW,
+            row_number=number,
+            path=path,
+            body=_body(row),
+            also=subject(now) if now is not None and now != identity else None,
         )
+
+
+def _body(row: dict[str, Any]) -> str:
+    try:
+        return as_json(row)
+    except ValueError as error:
+        raise ConfigError(f"a row cannot be written as JSON: {error}") from None

@@ -1,17 +1,24 @@
 """Steps 5 to 7: parse the bytes, check the file as a whole, part accepted from quarantined rows. Tables in, tables out.
 
-Tables of a file: `parsed` and `findings` (what the format said), then `accepted`, `quarantined` and `issues`.
+Tables of a file: `parsed` (payments; of a row file, its columns) and `findings`, what the format said; then `accepted`,
+`quarantined` and `issues`. A row file is read anew by each step, a piece at a time, so that its size does not matter.
 """
+
+from collections import Counter
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import BinaryIO
 
 import polars as pl
 
-from import_project.errors import NotBookable, NotConserved
-from import_project.formats.registry import format_named
-from import_project.frames import Reading
+from import_project.errors import NotBookable, NotConserved, TooManyQuarantined
+from import_project.formats.registry import bank_format, row_format
+from import_project.frames import Part, Reading
+from import_project.in_order import in_order
 from import_project.pipeline.hold import Facts, Held
-from import_project.pipeline.identity import row_identities
-from import_project.pipeline.wiring import row_schema
-from import_project.validation.split import Split, split_payments, split_rows
+from import_project.validation.payments import split_payments
+from import_project.validation.rules import compiled
+from import_project.validation.split import split_rows
 
 
 async def parse_file(held: Held) -> Facts:
@@ -20,10 +27,21 @@ async def parse_file(held: Held) -> Facts:
     A control total of the whole file that is wrong makes it NotBookable: nothing of it may be posted.
     """
     if _decided(held):
-        return {"rows": held.parts.tables.read(held.feed, "parsed", held.sha256).height, "kept": 1}
+        return {"rows": rows_parsed(held), "kept": 1}
+    return _parse_rows(held) if held.loaded.schema is not None else _parse_payments(held)
+
+
+def rows_parsed(held: Held) -> int:
+    """Return how many rows the step `parse_file` found."""
+    parsed = held.parts.tables.read(held.feed, "parsed", held.sha256)
+    if held.loaded.schema is None:
+        return parsed.height
+    return int(parsed["rows"][0]) if parsed.height else 0
+
+
+def _parse_payments(held: Held) -> Facts:
     form = held.loaded.feed.format
-    content = held.parts.landing.read(held.sha256)
-    reading = format_named(form.kind).read(content, **form.options)
+    reading = bank_format(form.kind).read(held.parts.landing.read(held.sha256), **held.loaded.format_options)
     _write(held, "findings", reading.issues)
     errors = reading.file_errors
     if errors.height:
@@ -33,25 +51,101 @@ async def parse_file(held: Held) -> Facts:
     return {"rows": reading.frame.height, "findings": reading.issues.height}
 
 
+def _parse_rows(held: Held) -> Facts:
+    rows, found = 0, 0
+    filled = Counter[str]()
+    with held.parts.tables.writing(held.feed, held.sha256, "findings") as tables, Reader(held) as read:
+        records = 0
+        for batch in in_order(lambda part: part(), read()):
+            numbered = batch.behind(records)
+            records += batch.records
+            rows += batch.frame.height
+            found += batch.issues.height
+            tables["findings"].append(numbered.issues)
+            for column in batch.columns:
+                filled[column] += batch.frame[column].len() - batch.frame[column].null_count()
+    columns = pl.DataFrame(
+        {"column": list(filled), "filled": list(filled.values()), "rows": [rows] * len(filled)},
+        schema={"column": pl.String, "filled": pl.Int64, "rows": pl.Int64},
+    )
+    _write(held, "parsed", columns)
+    return {"rows": rows, "columns": columns.height, "findings": found}
+
+
+class Reader:
+    """Reads the landed bytes of a row file, from the start each time it is called."""
+
+    def __init__(self, held: Held) -> None:
+        self._path = held.parts.landing.proved(held.sha256)
+        self._kind, self._options = held.loaded.feed.format.kind, held.loaded.format_options
+        self._open = ExitStack()
+
+    def __enter__(self) -> Callable[[], Iterator[Part]]:
+        return self._parts
+
+    def __exit__(self, *_error: object) -> None:
+        self._open.close()
+
+    def _parts(self) -> Iterator[Part]:
+        content: BinaryIO = self._open.enter_context(self._path.open("rb"))
+        return row_format(self._kind).parts(content, **self._options)
+
+
 async def validate_rows(held: Held) -> Facts:
-    """Part the parsed rows, and prove that none is lost: rows = accepted + quarantined."""
+    """Part the parsed rows, and prove that none is lost: rows = accepted + quarantined.
+
+    Raises TooManyQuarantined, with all tables written, when the schema refuses such a file.
+    """
     if _decided(held):
-        kept = {t: held.parts.tables.read(held.feed, t, held.sha256).height for t in ("accepted", "quarantined")}
+        kept = {t: held.parts.tables.rows(held.feed, t, held.sha256) for t in ("accepted", "quarantined")}
         return {"rows": sum(kept.values()), **kept, "warnings": 0, "kept": 1}
+    held.parts.tables.remove(held.feed, "replayed", held.sha256)
+    counted = _validate_payments(held) if held.loaded.schema is None else _validate_rows(held)
+    rows, parsed = counted["accepted"] + counted["quarantined"], rows_parsed(held)
+    if rows != parsed:
+        raise NotConserved(f"{parsed} rows parsed, {rows} after validation")
+    schema = held.loaded.schema
+    if schema is not None and (told := schema.limits.broken_by(counted["quarantined"], rows)):
+        raise TooManyQuarantined(told, rows=rows, quarantined=counted["quarantined"])
+    return {"rows": rows, **counted}
+
+
+def _validate_payments(held: Held) -> dict[str, int]:
     parsed = held.parts.tables.read(held.feed, "parsed", held.sha256)
     findings = held.parts.tables.read(held.feed, "findings", held.sha256)
-    reading = Reading(format=held.loaded.feed.format.kind, frame=parsed, issues=findings)
-    split = _split(held, reading)
-    if split.rows != parsed.height:
-        raise NotConserved(f"{parsed.height} rows parsed, {split.rows} after validation")
+    split = split_payments(Reading(format=held.loaded.feed.format.kind, frame=parsed, issues=findings))
     _write(held, "accepted", split.accepted)
     _write(held, "quarantined", split.quarantined)
     _write(held, "issues", split.issues)
-    errors = split.issues.filter(pl.col("severity") == "error")
-    rules = dict(errors.group_by("rule").len().sort("rule").iter_rows())
-    facts: dict[str, int] = {"rows": split.rows, "accepted": split.accepted.height}
-    facts |= {"quarantined": split.quarantined.height, "warnings": split.issues.height - errors.height}
-    return facts | {f"broken {rule}": count for rule, count in rules.items()}
+    broken: Counter[tuple[str, str]] = Counter()
+    _count(broken, split.issues)
+    return _counted(split.accepted.height, split.quarantined.height, broken)
+
+
+def _validate_rows(held: Held) -> dict[str, int]:
+    assert held.loaded.schema is not None
+    broken: Counter[tuple[str, str]] = Counter()
+    names = ("issues", "quarantined", "accepted")
+    with held.parts.tables.writing(held.feed, held.sha256, *names) as tables, Reader(held) as read:
+        pieces = split_rows(
+            read, compiled(held.loaded.schema), identities=True, transform=held.loaded.callbacks.transform
+        )
+        for piece in pieces:
+            for name in names:
+                tables[name].append(getattr(piece, name))
+            _count(broken, piece.issues)
+        return _counted(tables["accepted"].rows, tables["quarantined"].rows, broken)
+
+
+def _count(broken: Counter[tuple[str, str]], issues: pl.DataFrame) -> None:
+    for severity, rule, count in issues.group_by("severity", "rule").len().iter_rows():
+        broken[severity, rule] += count
+
+
+def _counted(accepted: int, quarantined: int, broken: Counter[tuple[str, str]]) -> dict[str, int]:
+    warnings = sum(n for (severity, _), n in broken.items() if severity != "error")
+    errors = {f"broken {rule}": n for (severity, rule), n in sorted(broken.items()) if severity == "error"}
+    return {"accepted": accepted, "quarantined": quarantined, "warnings": warnings, **errors}
 
 
 def _decided(held: Held) -> bool:
@@ -60,16 +154,6 @@ def _decided(held: Held) -> bool:
     Read anew, a posted row could get another identity, or be quarantined after it took effect.
     """
     return held.parts.ledger.postings.any_decided(held.feed, held.sha256)
-
-
-def _split(held: Held, reading: Reading) -> Split:
-    if held.loaded.schema is None:
-        return split_payments(reading)
-    schema = row_schema(held.loaded.schema)
-    split = split_rows(reading, schema)
-    identities = row_identities(reading.frame, [c.name for c in schema.columns])
-    accepted = split.accepted.join(identities, on="row_number", how="left", maintain_order="left")
-    return Split(accepted=accepted, quarantined=split.quarantined, issues=split.issues)
 
 
 def _write(held: Held, table: str, frame: pl.DataFrame) -> None:

@@ -2,7 +2,7 @@
 ledger's claim is first."""
 
 from import_project.errors import ComesAgain, FileChanged, FileVanished, NotRecognised
-from import_project.formats.registry import format_named
+from import_project.formats.registry import recognises
 from import_project.packing.kinds import HEAD, kind_of
 from import_project.pipeline.again import meeting, policy
 from import_project.pipeline.aside import try_move_aside
@@ -32,7 +32,7 @@ async def receive(held: Held) -> Facts | None:
         await _end(held, state)
         return None
     form = held.loaded.feed.format
-    if not format_named(form.kind).recognise(held.parts.landing.head(sha256, _START), **form.options):
+    if not recognises(form.kind, held.parts.landing.head(sha256, _START), held.loaded.format_options):
         packed = kind_of(held.parts.landing.head(sha256, HEAD))
         do = f"it is packed ({packed}): say files.unpack" if packed else "look at it with `import-project inspect`"
         raise NotRecognised(f"the content is not {form.kind}", do=do)

@@ -75,13 +75,15 @@ async def reconcile(held: Held) -> Facts:
     since = stored["fetched_at"][0] if stored.height else held.parts.clock()
     for _ in range(_MOST_CONTENTIONS):
         before = held.parts.ledger.postings.decided(held.feed, [p.payment_id for p in payments])
-        taken = held.parts.ledger.postings.taken(held.loaded.api.api, since=since)
+        taken = held.parts.ledger.postings.taken(held.loaded.target, since=since)
         matches = match(
             (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
         )
         drafts = [d for m in matches for d in _drafts(held, m, details)]
         with contextlib.suppress(DecidedMeanwhile):
-            return freeze(held, accepted, drafts, taken=taken)
+            decisions = freeze(held, accepted, drafts, taken=taken)
+            held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
+            return dict(decisions.group_by("kind").len().sort("kind").iter_rows())
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
 
 

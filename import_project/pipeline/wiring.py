@@ -3,16 +3,15 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 
-from import_project.config.feed import Schema
 from import_project.config.load import LoadedFeed
 from import_project.config.settings import Settings
+from import_project.errors import ConfigError
 from import_project.pipeline.inbox import open_source, reveal
 from import_project.pipeline.parts import Parts
 from import_project.posting.client import ImportApiClient
 from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
 from import_project.store.tables import Tables
-from import_project.validation.columns import RowSchema
 
 
 def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
@@ -31,17 +30,15 @@ def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
 
 
 def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:
-    """Build the client of a feed's API."""
+    """Build the client of a feed's API. Raises ConfigError for a feed that calls Python in its place."""
     api = loaded.api
+    if api is None:
+        raise ConfigError("the feed has no API: post.on_row is called", feed=loaded.name)
     return ImportApiClient(
         api.base_url,
         api.token.reveal(environ),
         api.tenant_id,
         timeout_seconds=api.timeout_seconds,
         concurrency=api.concurrency,
+        key_header=api.key_header,
     )
-
-
-def row_schema(schema: Schema) -> RowSchema:
-    """Turn a schema as written into the rules of the validation room."""
-    return RowSchema(name=schema.schema_name, columns=tuple(c.column() for c in schema.columns), key=schema.key)

@@ -8,6 +8,7 @@ from typing import Any, Self
 import httpx
 
 from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable
+from import_project.records.postings import Posting
 
 _LARGEST_ANSWER = 64 << 20
 _TRY_LATER = frozenset({408, 409, 425, 429})
@@ -36,6 +37,7 @@ class ImportApiClient:
         *,
         timeout_seconds: float = 30.0,
         concurrency: int = 8,
+        key_header: str = "Idempotency-Key",
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
@@ -47,6 +49,7 @@ class ImportApiClient:
             base_url=base_url, headers=headers, timeout=timeout_seconds, limits=limits, transport=transport
         )
         self.concurrency = concurrency
+        self._key_header = key_header
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
@@ -59,10 +62,11 @@ class ImportApiClient:
         """Close all connections."""
         await self._client.__aexit__(kind, error, trace)
 
-    async def post(self, path: str, body: str, *, headers: dict[str, str] | None = None) -> tuple[int, str]:
-        """Post a JSON text as it is. Returns status and answer. Raises ApiUnavailable when no answer came."""
-        content = {"Content-Type": "application/json", **(headers or {})}
-        return await self._send("POST", path, content=body.encode(), headers=content)
+    async def post(self, posting: Posting) -> tuple[int, str]:
+        """Post a frozen body as it is, with its key. Returns status and answer. Raises ApiUnavailable when no answer
+        came."""
+        headers = {"Content-Type": "application/json", self._key_header: posting.key}
+        return await self._send("POST", posting.path, content=posting.body.encode(), headers=headers)
 
     async def get(self, path: str) -> Any:
         """Return the JSON answer to a GET, numbers with a fraction as text-exact strings.

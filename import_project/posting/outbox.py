@@ -10,12 +10,21 @@ from datetime import datetime
 from typing import Protocol
 
 from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable, ConfigError
-from import_project.posting.client import ImportApiClient, refuses_us, try_later
+from import_project.posting.client import refuses_us, try_later
 from import_project.records.files import Claim
 from import_project.records.postings import Answer, Posting, PostingKind, PostingState
 
 _CHUNK_PER_SLOT = 8
 _RECEIPT_LENGTH = 2_000
+
+
+class Client(Protocol):
+    """What takes postings: an API, or Python of the user's own. `concurrency` bounds those under way."""
+
+    concurrency: int
+
+    async def post(self, posting: Posting) -> tuple[int, str]:
+        """Hand one over. Returns status and answer. Raises ApiUnavailable when no answer came."""
 
 
 class Box(Protocol):
@@ -41,14 +50,13 @@ class Sent:
 
 
 async def send(
-    client: ImportApiClient,
+    client: Client,
     box: Box,
     claim: Claim,
     file: str,
     kinds: Iterable[PostingKind],
     *,
     api: str,
-    key_header: str,
     clock: Callable[[], datetime],
 ) -> Sent:
     """Send all unsent postings of a file, a bounded number at a time, in row order.
@@ -67,7 +75,7 @@ async def send(
             told = f"postings of this file are frozen for the API {strange}, the feed now names {api}"
             raise ConfigError(told, do=f"set post.api back to {strange} until they are sent")
         await asyncio.to_thread(box.sending, claim, [p.id for p in chunk], clock())
-        answers = await _send_chunk(client, chunk, key_header)
+        answers = await _send_chunk(client, chunk)
         if _nowhere(answers):
             answers = [replace(a, state=PostingState.READY) for a in answers]
         await asyncio.to_thread(box.answered, claim, answers, clock())
@@ -88,13 +96,13 @@ async def send(
     return total
 
 
-async def _send_chunk(client: ImportApiClient, chunk: Sequence[Posting], key_header: str) -> list[Answer]:
+async def _send_chunk(client: Client, chunk: Sequence[Posting]) -> list[Answer]:
     slots = asyncio.Semaphore(client.concurrency)
 
     async def one(posting: Posting) -> Answer:
         async with slots:
             try:
-                status, text = await client.post(posting.path, posting.body, headers={key_header: posting.key})
+                status, text = await client.post(posting)
             except ApiUnavailable as error:
                 return Answer(posting_id=posting.id, state=PostingState.UNKNOWN, status=None, receipt=error.what)
         said = text.replace("\x00", "")  # which PostgreSQL cannot hold

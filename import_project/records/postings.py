@@ -28,7 +28,8 @@ class PostingState(StrEnum):
 class Draft:
     """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.
 
-    `invoice_id` and `amount` say what a matched posting takes of an invoice.
+    `invoice_id` and `amount` say what a matched posting takes of an invoice. `also` is another subject for the same
+    thing.
     """
 
     subject: str
@@ -40,6 +41,7 @@ class Draft:
     evidence: str = ""
     invoice_id: str | None = None
     amount: Decimal | None = None
+    also: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,3 +76,13 @@ class Answer:
     state: PostingState
     status: int | None
     receipt: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decided:
+    """What was decided about a subject, and in which file and row it stood."""
+
+    subject: str
+    sha256: str
+    kind: PostingKind
+    row_number: int

@@ -79,6 +79,16 @@ class Landing:
             raise StoreDamaged(f"landing has no file {sha256}", do="restore it from a backup")
         return path
 
+    def proved(self, sha256: str) -> Path:
+        """Return the path of the bytes, proved. Raises StoreDamaged when they are gone or no longer what their name
+        says."""
+        path = self._existing(sha256)
+        with disk_errors(f"read from landing {self.root}"), path.open("rb") as content:
+            found = hashlib.file_digest(content, "sha256").hexdigest()
+        if found != sha256:
+            raise StoreDamaged(f"the bytes of {sha256} in landing have changed", do="restore them from a backup")
+        return path
+
     def read(self, sha256: str) -> bytes:
         """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""
         path = self._existing(sha256)

@@ -1,11 +1,20 @@
 """Parquet tables, one for each table of each file. Their columns are the business of those who write them."""
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
 
 import polars as pl
 
 from import_project.errors import StoreDamaged
 from import_project.store.disk import disk_errors, part_file, settle
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
+
+_BATCH_ROWS = 100_000
 
 
 class Tables:
@@ -29,12 +38,100 @@ class Tables:
             settle(part, target)
         return frame.height
 
+    @contextmanager
+    def writing(self, feed: str, sha256: str, *tables: str) -> Iterator[Mapping[str, "Growing"]]:
+        """Give tables that are written piece by piece. They stand in place of older ones when the block ends well."""
+        with disk_errors(f"write tables {', '.join(tables)} to {self.root}"):
+            yield from self._writing(feed, sha256, tables)
+
+    def _writing(self, feed: str, sha256: str, tables: tuple[str, ...]) -> Iterator[Mapping[str, "Growing"]]:
+        if not tables:
+            yield {}
+            return
+        first, *others = tables
+        target = self.path(feed, first, sha256)
+        with part_file(target.parent) as part, Growing(part) as growing:
+            for rest in self._writing(feed, sha256, tuple(others)):
+                yield {first: growing, **rest}
+            growing.close()
+            if part.exists():
+                settle(part, target)
+
     def read(self, feed: str, table: str, sha256: str) -> pl.DataFrame:
         """Return a table. Raises StoreDamaged when it was never written or cannot be read."""
+        with self._readable(feed, table, sha256) as path:
+            return pl.read_parquet(path)
+
+    def batches(
+        self, feed: str, table: str, sha256: str, *, columns: list[str] | None = None
+    ) -> Iterator[pl.DataFrame]:
+        """Yield a table's rows in their order, some at a time; at least one frame. Raises StoreDamaged."""
+        import pyarrow as pa
+        import pyarrow.parquet as pq
+
+        with self._readable(feed, table, sha256) as path:
+            try:
+                with pq.ParquetFile(path) as file:
+                    schema = pl.read_parquet(path, n_rows=0, columns=columns)
+                    yield schema
+                    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
+                        yield pl.DataFrame(pl.from_arrow(batch)).cast(schema.schema)
+            except pa.ArrowException as error:
+                raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
+
+    def rows(self, feed: str, table: str, sha256: str) -> int:
+        """Return how many rows a table has. Raises StoreDamaged."""
+        with self._readable(feed, table, sha256) as path:
+            return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+
+    def has(self, feed: str, table: str, sha256: str) -> bool:
+        """Whether a table was written."""
+        return self.path(feed, table, sha256).is_file()
+
+    def remove(self, feed: str, table: str, sha256: str) -> None:
+        """Take a table away, if there is one."""
+        with disk_errors(f"remove table {table} from {self.root}"):
+            self.path(feed, table, sha256).unlink(missing_ok=True)
+
+    @contextmanager
+    def _readable(self, feed: str, table: str, sha256: str) -> Iterator[Path]:
         path = self.path(feed, table, sha256)
         try:
-            return pl.read_parquet(path)
+            yield path
         except FileNotFoundError:
             raise StoreDamaged(f"table {table} of this file is missing", do="run its earlier steps again") from None
         except pl.exceptions.ComputeError as error:
             raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
+
+
+class Growing:
+    """A table in the making. All frames that are appended have the columns of the first."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._writer: pq.ParquetWriter | None = None
+        self.rows = 0
+
+    def append(self, frame: pl.DataFrame) -> None:
+        """Write some more rows."""
+        import pyarrow.parquet as pq
+
+        table = frame.to_arrow(compat_level=pl.CompatLevel.oldest())
+        if self._writer is None:
+            self._writer = pq.ParquetWriter(self._path, table.schema, compression="zstd")
+        if frame.height:
+            self._writer.write_table(table)
+        self.rows += frame.height
+
+    def close(self) -> None:
+        """Write the end of the table."""
+        if self._writer is not None:
+            self._writer.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

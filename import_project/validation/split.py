@@ -1,25 +1,27 @@
-"""Accepted and quarantined rows of one reading, each quarantined row with all its reasons. Rows in = rows out."""
+"""Accepted and quarantined rows of a file, each quarantined row with all its reasons. Rows in = rows out."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import polars as pl
 
-from import_project.errors import ConfigError, NotConserved, Unreadable
-from import_project.frames import ISSUES, Reading, issues_frame
+from import_project.errors import NotConserved, Unreadable
+from import_project.frames import IDENTITY, RAW, ROW_NUMBER, Part, issues_frame
+from import_project.in_order import in_order
 from import_project.records.issues import Issue, Severity
-from import_project.validation.columns import RowSchema
+from import_project.validation.cells import as_plain_text
+from import_project.validation.identity import Occurrences
+from import_project.validation.look import Looked, Looker, Transform, missing_columns, told
+from import_project.validation.repeats import Repeats, candidates, twice
+from import_project.validation.rules import Once, Rule, Rules, columns_needed
 
-if TYPE_CHECKING:
-    import pandera.polars as pa
-
-_ERROR = pl.col("severity") == Severity.ERROR.value
+#: Up to this size a file's rows are held in memory between the two looks at them; a larger file is read again.
+KEPT_BYTES = 400 << 20
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Split:
-    """`accepted` is typed, `quarantined` as read, `issues` (errors and warnings) in the shape `ISSUES`."""
+    """`accepted` is typed, `quarantined` text as read, `issues` (errors and warnings) in the shape `ISSUES`."""
 
     accepted: pl.DataFrame
     quarantined: pl.DataFrame
@@ -31,179 +33,179 @@ class Split:
         return self.accepted.height + self.quarantined.height
 
 
-def split_rows(reading: Reading, schema: RowSchema) -> Split:
-    """Part the rows of a row file by `schema`.
+def whole(splits: Iterable[Split]) -> Split:
+    """Put the pieces of a file together."""
+    found = list(splits)
+    return Split(
+        accepted=pl.concat(s.accepted for s in found),
+        quarantined=pl.concat(s.quarantined for s in found),
+        issues=pl.concat(s.issues for s in found).sort(ROW_NUMBER, maintain_order=True),
+    )
 
-    Raises Unreadable when an agreed column is missing: then no row can be right.
+
+def split_rows(
+    read: Callable[[], Iterable[Part]],
+    rules: Rules,
+    *,
+    identities: bool = False,
+    transform: Transform | None = None,
+    kept_bytes: int = KEPT_BYTES,
+) -> Iterator[Split]:
+    """Part the rows of a file, piece by piece, in file order; the first piece has no row, but all columns.
+
+    `read` begins the file anew: what may stand once in it is looked for first, and rows are parted then. With
+    `identities`, both parts have `identity`. Raises Unreadable when an agreed column is missing: then no row can be
+    right.
     """
-    frame = reading.frame
-    missing = [c.name for c in schema.columns if c.name not in frame.columns]
-    if missing:
-        raise Unreadable(
-            f"{', '.join(map(repr, missing))} is missing from the header",
-            do=f"the header has {', '.join(c for c in frame.columns if c not in {'row_number', 'raw'})}",
-        )
-    extra = [c for c in frame.columns if c not in schema.by_name and c not in {"row_number", "raw"}]
-    notes = [
-        Issue(rule="extra_column", message="not agreed: not read", severity=Severity.WARNING, column=c) for c in extra
-    ]
-    whole = frame.join(_condemned(reading.issues), on="row_number", how="anti", maintain_order="left")
-    typed = whole.select("row_number", *(c.parsed() for c in schema.columns))
-    unread = _unreadable(whole, typed, schema)
-    broken = _told(_broken_rules(typed, schema.pandera()), whole, schema, unread)
-    issues = pl.concat([issues_frame(notes), reading.issues, unread, broken])
-    return _parted(frame, typed, issues)
+    looker = Looker(rules=rules, identities=identities, transform=transform)
+    known = _Known(rules)
+    two_looks = bool(rules.once or rules.of_file or identities)
+    kept = _first_look(looker, read, known, kept_bytes) if two_looks else None
+
+    def again() -> Iterator[Looked]:
+        looker.only_hashes = False
+        return iter(kept) if kept is not None else _numbered(looker, read)
+
+    known.find(again, looker)
+    yield from _parted(again(), rules, known, identities=identities)
 
 
-def split_payments(reading: Reading) -> Split:
-    """Part the payments of a bank file: an error of a statement condemns all its payments.
-
-    Errors of the file as a whole are the caller's to refuse; here they would condemn nothing.
-    """
-    frame = reading.frame
-    of_statement = reading.issues.filter(_ERROR & pl.col("statement").is_not_null())
-    spread = frame.select("row_number", "statement").join(
-        of_statement.drop("row_number"), on="statement", how="inner", maintain_order="left_right"
-    )
-    own = reading.issues.filter(~(_ERROR & pl.col("statement").is_not_null()))
-    lost = of_statement.join(frame, on="statement", how="anti")
-    if lost.height:
-        raise NotConserved(f"an error of statement {lost['statement'][0]} condemns no payment: {lost['message'][0]}")
-    whole = frame.join(_condemned(own), on="row_number", how="anti", maintain_order="left")
-    rules = _broken_rules(whole, _payments_schema())
-    told = rules.with_columns(message=pl.format("{} breaks the rule {}", "column", "rule"))
-    issues = pl.concat([own, spread.select(list(ISSUES)), told.select(list(ISSUES))])
-    return _parted(frame, frame, issues)
+def _numbered(looker: Looker, read: Callable[[], Iterable[Part]]) -> Iterator[Looked]:
+    before = 0
+    for looked in in_order(looker, read()):
+        yield looked.behind(before)
+        before += looked.records
 
 
-def _condemned(issues: pl.DataFrame) -> pl.DataFrame:
-    return issues.filter(_ERROR & pl.col("row_number").is_not_null()).select("row_number").unique()
+def _first_look(
+    looker: Looker, read: Callable[[], Iterable[Part]], known: "_Known", kept_bytes: int
+) -> list[Looked] | None:
+    """Take in the hashes of a file. Returns all that was looked at, if it is small enough to hold."""
+    kept: list[Looked] | None = []
+    size = 0
+    for looked in _numbered(looker, read):
+        known.take_in(looked)
+        size += looked.size
+        if size > kept_bytes:
+            kept, looker.only_hashes = None, True
+        if kept is not None:
+            kept.append(looked)
+    return kept
 
 
-def _parted(read: pl.DataFrame, typed: pl.DataFrame, issues: pl.DataFrame) -> Split:
-    """Part by the errors in `issues`, in file order, and prove that no row is lost or doubled."""
-    bad = _condemned(issues)
-    quarantined = read.join(bad, on="row_number", how="semi", maintain_order="left")
-    accepted = typed.join(bad, on="row_number", how="anti", maintain_order="left")
-    if accepted.height + quarantined.height != read.height:
-        raise NotConserved(f"{read.height} rows read, {accepted.height} accepted, {quarantined.height} quarantined")
-    return Split(accepted=accepted, quarantined=quarantined, issues=issues.sort("row_number", maintain_order=True))
+class _Known:
+    """What is known of a file as a whole: which rows break rules about it, and which identities come again."""
 
+    def __init__(self, rules: Rules) -> None:
+        self._rules = rules
+        self._repeats: dict[int | None, Repeats] = {}
+        self.refused: list[tuple[Once | Rule, pl.Series]] = []
+        self.repeated_keys = pl.Series("hash", [], dtype=pl.UInt64)
 
-def _unreadable(whole: pl.DataFrame, typed: pl.DataFrame, schema: RowSchema) -> pl.DataFrame:
-    """The cells that hold text but no value of their column's type."""
-    found: list[pl.DataFrame] = []
-    for column in schema.columns:
-        text = whole[column.name].str.strip_chars()
-        lost = text.is_not_null() & (text != "") & typed[column.name].is_null()
-        if lost.any():
-            hits = whole.filter(lost).select("row_number", value=pl.col(column.name))
-            found.append(_with_rule(hits, column.name, "unreadable", column.messages()["unreadable"]))
-    return pl.concat(found) if found else issues_frame([])
+    def take_in(self, looked: Looked) -> None:
+        for place, hashes in looked.hashes.items():
+            self._repeats.setdefault(place, Repeats()).add(hashes)
 
-
-def _with_rule(hits: pl.DataFrame, column: str, rule: str, message: str) -> pl.DataFrame:
-    return hits.with_columns(
-        statement=pl.lit(None, pl.Int64),
-        column=pl.lit(column),
-        rule=pl.lit(rule),
-        message=pl.lit(message),
-        severity=pl.lit(Severity.ERROR.value),
-    ).select(list(ISSUES))
-
-
-_OWN_NAMES = {"not_nullable": "required", "field_uniqueness": "unique"}
-
-
-def _broken_rules(typed: pl.DataFrame, schema: "pa.DataFrameSchema") -> pl.DataFrame:
-    """Run Pandera and return what failed in the shape `ISSUES`, without messages.
-
-    Two nulls are no duplicates. A rule Pandera could not run on rows is a ConfigError, never a pass.
-    """
-    from pandera.errors import SchemaErrors
-
-    if typed.is_empty():
-        return issues_frame([])
-    try:
-        schema.validate(typed, lazy=True)
-    except SchemaErrors as errors:
-        cases = errors.failure_cases
-    else:
-        return issues_frame([])
-    assert isinstance(cases, pl.DataFrame)
-    rowless = cases.filter(pl.col("index").is_null())
-    if rowless.height:
-        first = rowless.row(0, named=True)
-        raise ConfigError(f"schema {schema.name}: rule {first['check']} of {first['column']} cannot be run on rows")
-    numbers = (
-        typed.select("row_number").with_row_index("index").with_columns(pl.col("index").cast(cases.schema["index"]))
-    )
-    whole_row = pl.col("schema_context") == "DataFrameSchema"
-    found = (
-        cases.join(numbers, on="index", how="left", maintain_order="left")
-        .select(
-            "row_number",
-            statement=pl.lit(None, pl.Int64),
-            column=pl.when(~whole_row).then(pl.col("column")),
-            rule=pl.col("check").replace(_OWN_NAMES),
-            value=pl.when(~whole_row & (pl.col("check") != "not_nullable")).then(
-                pl.col("failure_case").cast(pl.String)
-            ),
-            message=pl.lit(""),
-            severity=pl.lit(Severity.ERROR.value),
-        )
-        .unique(maintain_order=True)
-    )
-    unique = found.filter(pl.col("rule") == "unique")["column"].unique().drop_nulls().sort()
-    nulls = [
-        typed.filter(pl.col(c).is_null()).select("row_number", column=pl.lit(c), rule=pl.lit("unique")) for c in unique
-    ]
-    return (
-        found.join(pl.concat(nulls), on=["row_number", "column", "rule"], how="anti", maintain_order="left")
-        if nulls
-        else found
-    )
-
-
-def _told(broken: pl.DataFrame, whole: pl.DataFrame, schema: RowSchema, unread: pl.DataFrame) -> pl.DataFrame:
-    """Give each finding its message and the cell's own text; a cell that could not be read lacks no value."""
-    messages = _messages(schema)
-    texts = pl.concat(
-        [
-            whole.select("row_number", column=pl.lit(c.name), text=pl.col(c.name))
-            for c in schema.columns
-            if c.name in set(broken["column"].drop_nulls())
+    def find(self, again: Callable[[], Iterator[Looked]], looker: Looker) -> None:
+        """Find the rows that break rules about the file, by their numbers."""
+        repeated = {place: repeats.repeated() for place, repeats in self._repeats.items()}
+        self.repeated_keys = repeated.pop(None, self.repeated_keys)
+        doubtful = [
+            (once, repeated[i]) for i, once in enumerate(self._rules.once) if i in repeated and repeated[i].len()
         ]
-        or [pl.DataFrame(schema={"row_number": pl.Int64, "column": pl.String, "text": pl.String})]
+        needed = columns_needed(self._rules.of_file, list(self._rules.schema.by_name))
+        if not doubtful and not self._rules.of_file:
+            return
+        rows: list[list[pl.DataFrame]] = [[] for _ in doubtful]
+        columns: list[pl.DataFrame] = []
+        for looked in again():
+            for found, (once, hashes) in zip(rows, doubtful, strict=True):
+                found.append(candidates(looked.values, once.columns, hashes).select(ROW_NUMBER, *once.columns))
+            if self._rules.of_file:
+                columns.append(looked.values.select(ROW_NUMBER, *needed))
+        for found, (once, _) in zip(rows, doubtful, strict=True):
+            self.refused.append((once, twice(pl.concat(found), once.columns)[ROW_NUMBER]))
+        if self._rules.of_file and (values := pl.concat(columns)).height:
+            self.refused += [(rule, values.filter(rule.hits(values))[ROW_NUMBER]) for rule in self._rules.of_file]
+
+
+def _parted(pieces: Iterator[Looked], rules: Rules, known: _Known, *, identities: bool) -> Iterator[Split]:
+    occurrences = Occurrences(known.repeated_keys)
+    layout: list[str] | None = None
+    extra: set[str] = set()
+    missing = {c.name for c in rules.schema.columns if not c.optional}
+    rows, columns = 0, set[str]()
+    for looked in pieces:
+        rows += looked.rows.height
+        missing -= looked.columns
+        columns |= looked.columns
+        if layout is None:
+            own = [c for c in looked.rows.columns if c not in {ROW_NUMBER, RAW}]
+            layout = [*own, *(c.name for c in rules.schema.columns if c.name not in own), RAW]
+        notes = _notes(rules, sorted(looked.columns - extra - set(rules.schema.by_name)))
+        extra |= looked.columns
+        yield _split(looked, known, layout, notes, occurrences if identities else None)
+    if missing and rows:
+        raise missing_columns(sorted(missing), sorted(columns))
+
+
+def _notes(rules: Rules, extra: Sequence[str]) -> pl.DataFrame:
+    if rules.schema.strict and extra:
+        raise Unreadable(f"{', '.join(map(repr, extra))} is not agreed", do="the schema is strict about columns")
+    return issues_frame(
+        Issue(rule="extra_column", message="not agreed: not read", severity=Severity.WARNING, column=c) for c in extra
     )
-    return (
-        broken.join(
-            unread.select("row_number", "column"), on=["row_number", "column"], how="anti", maintain_order="left"
+
+
+def _split(
+    looked: Looked, known: _Known, layout: Sequence[str], notes: pl.DataFrame, occurrences: Occurrences | None
+) -> Split:
+    bad, issues = looked.bad, [notes, looked.issues]
+    numbers = looked.values[ROW_NUMBER]
+    for rule, refused in known.refused:
+        here = refused.filter(refused.is_between(numbers.min(), numbers.max())) if numbers.len() else refused.clear()
+        if here.len():
+            hits = numbers.is_in(here.implode())
+            issues.append(told(_rows_of(looked, hits), None, rule))
+            bad = bad | hits if rule.severity is Severity.ERROR else bad
+    any_bad = bool(bad.any())
+    accepted = looked.values.filter(~bad) if any_bad else looked.values
+    quarantined = _not_among(looked, bad if any_bad else None)
+    quarantined = quarantined.select(ROW_NUMBER, *(_as_text(quarantined, c) for c in layout))
+    if occurrences is not None and looked.keys is not None:
+        identities = pl.DataFrame({ROW_NUMBER: looked.rows[ROW_NUMBER], IDENTITY: occurrences.identities(looked.keys)})
+        accepted, quarantined = (_beside(part, identities) for part in (accepted, quarantined))
+    if accepted.height + quarantined.height != looked.rows.height:
+        raise NotConserved(
+            f"{looked.rows.height} rows read, {accepted.height} accepted, {quarantined.height} quarantined"
         )
-        .join(texts, on=["row_number", "column"], how="left", maintain_order="left")
-        .join(messages, on=["column", "rule"], how="left", nulls_equal=True, maintain_order="left")
-        .with_columns(value=pl.coalesce("text", "value"), message=pl.coalesce("told", "rule"))
-        .select(list(ISSUES))
+    return Split(
+        accepted=accepted, quarantined=quarantined, issues=pl.concat(issues).sort(ROW_NUMBER, maintain_order=True)
     )
 
 
-def _messages(schema: RowSchema) -> pl.DataFrame:
-    told: Iterable[tuple[str | None, str, str]] = [
-        *((c.name, rule, text) for c in schema.columns for rule, text in c.messages().items()),
-        (None, "key", f"another row of the file has the same {', '.join(schema.key)}"),
-    ]
-    return pl.DataFrame(list(told), schema={"column": pl.String, "rule": pl.String, "told": pl.String}, orient="row")
+def _rows_of(looked: Looked, hits: pl.Series) -> pl.DataFrame:
+    """Return the rows, as read, of the values that were hit."""
+    if looked.rows.height == looked.values.height:
+        return looked.rows.filter(hits)
+    return looked.rows.filter(looked.rows[ROW_NUMBER].is_in(looked.values[ROW_NUMBER].filter(hits).implode()))
 
 
-def _payments_schema() -> "pa.DataFrameSchema":
-    """What every payment must have, whatever its bank's format, before it may be matched or posted."""
-    import pandera.polars as pa
+def _not_among(looked: Looked, bad: pl.Series | None) -> pl.DataFrame:
+    """Return the rows, as read, that are bad or could not be parted."""
+    if looked.rows.height == looked.values.height:
+        return looked.rows.clear() if bad is None else looked.rows.filter(bad)
+    good = looked.values[ROW_NUMBER] if bad is None else looked.values[ROW_NUMBER].filter(~bad)
+    return looked.rows.filter(~looked.rows[ROW_NUMBER].is_in(good.implode()))
 
-    columns = {
-        "amount": pa.Column(pl.Decimal(38, 2)),
-        "currency": pa.Column(pl.String, pa.Check.str_matches(r"^[A-Z]{3}$", error="currency_code")),
-        "booking_date": pa.Column(pl.Date),
-        "direction": pa.Column(pl.String, pa.Check.isin(["credit", "debit"], error="direction")),
-        "identity": pa.Column(pl.String, unique=True),
-    }
-    return pa.DataFrameSchema(columns, name="payments")
+
+def _as_text(rows: pl.DataFrame, column: str) -> pl.Expr:
+    if column not in rows.columns:
+        return pl.lit(None, pl.String).alias(column)
+    return as_plain_text(pl.col(column), rows.schema[column]).alias(column)
+
+
+def _beside(part: pl.DataFrame, identities: pl.DataFrame) -> pl.DataFrame:
+    if part.height == identities.height:
+        return part.with_columns(identities[IDENTITY])
+    return part.join(identities, on=ROW_NUMBER, how="left", maintain_order="left")

@@ -103,13 +103,13 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
             lambda d: d["post"].update(matched="/i/{invoice}"),
             "post: matched must hold {invoice_id} once",
         ),
-        ("orders.yaml", lambda d: d["format"].update(encoding="base64"), "format: 'base64' is no encoding"),
+        ("orders.yaml", lambda d: d["format"].update(encoding="base64"), "format.encoding: 'base64' is no encoding"),
         ("orders.yaml", lambda d: d.update(kind="payments"), "a feed of payments needs match"),
         ("orders.yaml", lambda d: d.update(format="bgmax"), "format bgmax does not hold rows"),
         (
             "orders.yaml",
             lambda d: d["format"].update(accept_test=True),
-            "format: accept_test does not belong to format",
+            "format.accept_test: unknown key; known are columns",
         ),
         ("orders.yaml", lambda d: d.update(feed="Not a name"), "feed: String should match pattern"),
         (

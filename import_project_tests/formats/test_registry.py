@@ -4,7 +4,7 @@ import pytest
 
 from import_project.demo import files
 from import_project.errors import ConfigError, NotRecognised
-from import_project.formats.registry import FORMATS, detect, format_named
+from import_project.formats.registry import BANK_FORMATS, FORMATS, ROW_FORMATS, bank_format, detect, row_format
 
 
 def test_detect() -> None:
@@ -20,12 +20,14 @@ def test_no_format_fits(content: bytes) -> None:
 
 def test_unknown_format() -> None:
     with pytest.raises(ConfigError, match="unknown format 'swift'"):
-        format_named("swift")
+        row_format("swift")
 
 
 def test_every_format_module_offers_the_interface() -> None:
-    for name in FORMATS:
-        module = format_named(name)
-        assert callable(module.recognise)
-        assert callable(module.read)
-    assert sorted(FORMATS) == list(FORMATS)
+    assert set(FORMATS) == {*BANK_FORMATS, *ROW_FORMATS}
+    for name in BANK_FORMATS:
+        assert callable(bank_format(name).recognise)
+        assert callable(bank_format(name).read)
+    for name in ROW_FORMATS:
+        assert callable(row_format(name).recognise)
+        assert callable(row_format(name).parts)

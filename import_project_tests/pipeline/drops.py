@@ -26,5 +26,5 @@ def only_outcome(parts: Parts) -> Outcome:
 def mistaken(loaded: LoadedFeed) -> LoadedFeed:
     """The feed with a schema that wants a column its files have not."""
     assert loaded.schema is not None
-    wrong = loaded.schema.columns[0].model_copy(update={"name": "gone"})
-    return replace(loaded, schema=loaded.schema.model_copy(update={"columns": (wrong,)}))
+    wrong = replace(loaded.schema.columns[0], name="gone")
+    return replace(loaded, schema=replace(loaded.schema, columns=(wrong,)))

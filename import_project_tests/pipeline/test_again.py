@@ -108,9 +108,9 @@ def test_schema_that_changes_after_posting_changes_no_row(installation: Installa
     before = only_outcome(parts)
     loaded = installation.feed("orders")
     assert loaded.schema is not None
-    fewer = loaded.schema.model_copy(update={"columns": loaded.schema.columns[:3]})
-    stricter = loaded.schema.columns[3].model_copy(update={"maximum": Decimal(50)})
-    strict = loaded.schema.model_copy(update={"columns": (*loaded.schema.columns[:3], stricter)})
+    fewer = replace(loaded.schema, columns=loaded.schema.columns[:3])
+    stricter = replace(loaded.schema.columns[3], maximum=Decimal(50))
+    strict = replace(loaded.schema, columns=(*loaded.schema.columns[:3], stricter))
     for owner, schema in (("run-2", fewer), ("run-3", strict)):
         run_file(parts, replace(loaded, schema=schema), request.partition, owner=owner)
     assert len(api.calls) == 5

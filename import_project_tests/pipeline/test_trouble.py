@@ -133,6 +133,7 @@ def test_postings_never_go_to_another_api_than_they_were_frozen_for(installation
         installation.run(parts, "orders", request)
     api.mode = "ok"
     loaded = installation.feed("orders")
+    assert loaded.api is not None
     moved = replace(loaded, api=loaded.api.model_copy(update={"api": "other"}))
     with pytest.raises(ConfigError, match="frozen for the API erp, the feed now names other"):
         run_file(parts, moved, request.partition, owner="run-2")

@@ -63,7 +63,6 @@ def run(box: MemoryBox, api: ApiPeer, concurrency: int = 4) -> Sent:
                 "sha",
                 [PostingKind.ROW],
                 api="erp",
-                key_header="Idempotency-Key",
                 clock=lambda: datetime.now(UTC),
             )
 

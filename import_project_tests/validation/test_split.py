@@ -9,16 +9,19 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from import_project.errors import Unreadable
-from import_project.formats import bgmax, delimited
-from import_project.validation.columns import Column, RowSchema
-from import_project.validation.split import Split, split_payments, split_rows
+from import_project.formats import bgmax
+from import_project.validation.columns import Column
+from import_project.validation.payments import split_payments
+from import_project.validation.schema import RowSchema
+from import_project.validation.split import Split
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money
+from import_project_tests.validation.splitting import split_text
 
 
 def split_cells(column: Column, *cells: str) -> Split:
     text = f"{column.name};other\n" + "".join(f'"{c}";x\n' for c in cells)
     other = Column(name="other")
-    return split_rows(delimited.read(text.encode(), delimiter=";"), RowSchema(name="t", columns=(column, other)))
+    return split_text(text.encode(), RowSchema(name="t", columns=(column, other)), delimiter=";")
 
 
 def reasons(split: Split) -> list[tuple[int, str | None, str]]:
@@ -99,21 +102,21 @@ def test_every_member_of_a_duplicate_is_set_aside_and_nulls_are_none() -> None:
 
 def test_key_of_several_columns() -> None:
     schema = RowSchema(name="t", columns=(Column(name="a"), Column(name="b", required=False)), key=("a", "b"))
-    split = split_rows(delimited.read(b"a;b\n1;x\n1;y\n1;x\n2;\n2;\n"), schema)
+    split = split_text(b"a;b\n1;x\n1;y\n1;x\n2;\n2;\n", schema)
     assert reasons(split) == [(1, None, "key"), (3, None, "key")]
     assert split.accepted["row_number"].to_list() == [2, 4, 5]
 
 
 def test_row_with_several_mistakes_has_all_of_them() -> None:
     schema = RowSchema(name="t", columns=(Column(name="a", type="integer"), Column(name="b", choices=("x",))))
-    assert reasons(split_rows(delimited.read(b"a;b\nq;y\n"), schema)) == [(1, "a", "unreadable"), (1, "b", "choices")]
+    assert reasons(split_text(b"a;b\nq;y\n", schema)) == [(1, "a", "unreadable"), (1, "b", "choices")]
 
 
 def test_missing_column_refuses_the_file_and_an_extra_one_is_a_warning() -> None:
     schema = RowSchema(name="t", columns=(Column(name="a"), Column(name="gone")))
     with pytest.raises(Unreadable, match="'gone' is missing"):
-        split_rows(delimited.read(b"a;b\n1;2\n"), schema)
-    split = split_rows(delimited.read(b"a;b\n1;2\n"), RowSchema(name="t", columns=(Column(name="a"),)))
+        split_text(b"a;b\n1;2\n", schema)
+    split = split_text(b"a;b\n1;2\n", RowSchema(name="t", columns=(Column(name="a"),)))
     assert split.issues.select("rule", "severity").rows() == [("extra_column", "warning")]
     assert split.accepted.columns == ["row_number", "a"]
 
@@ -143,7 +146,7 @@ def test_rows_in_are_rows_out_and_the_same_file_gives_the_same(rows: list[tuple[
         name="t", columns=(Column(name="n", type="decimal"), Column(name="t", choices=("a", "b"), unique=True))
     )
     content = ("n;t;e\n" + "".join(f"{n};{t};.\n" for n, t in rows)).encode()
-    first, second = (split_rows(delimited.read(content), schema) for _ in range(2))
+    first, second = (split_text(content, schema) for _ in range(2))
     assert first.rows == len(rows)
     numbers = [*first.accepted["row_number"], *first.quarantined["row_number"]]
     assert sorted(numbers) == list(range(1, len(rows) + 1))

@@ -16,7 +16,7 @@ from sqlalchemy.engine import Connection, Engine
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
 from import_project.store.disk import disk_errors
 
-HEAD = "0002"
+HEAD = "0003"
 _WAL_TRIES = 200
 _MIGRATIONS = Path(__file__).with_name("migrations")
 

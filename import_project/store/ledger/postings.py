@@ -1,7 +1,6 @@
 """Decisions and their postings in the ledger. A subject is decided once; its keys and bodies never change again."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -12,10 +11,10 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import DecidedMeanwhile
 from import_project.records.files import Claim
-from import_project.records.postings import Answer, Draft, Posting, PostingKind, PostingState, Taken
+from import_project.records.postings import Answer, Decided, Draft, Posting, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import decisions, postings
+from import_project.store.ledger.tables import decisions, postings, same_subjects
 
 _FIELDS = [postings.c[name] for name in Posting.__slots__]
 _UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
@@ -32,13 +31,19 @@ def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
     return sa.select(sa.func.coalesce(sa.func.max(postings.c.id), 0)).where(matched)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decided:
-    """What an earlier run decided about a subject, and in which file it stood."""
-
-    subject: str
-    sha256: str
-    kind: PostingKind
+def _decided(connection: Connection, feed: str, subjects: Sequence[str]) -> dict[str, Decided]:
+    found: dict[str, Decided] = {}
+    known = [decisions.c[name] for name in Decided.__slots__ if name != "subject"]
+    itself = sa.select(decisions.c.subject, *known).where(decisions.c.feed == feed)
+    linked = (same_subjects.c.feed == decisions.c.feed) & (same_subjects.c.known_as == decisions.c.subject)
+    other = sa.select(same_subjects.c.subject, *known).join_from(same_subjects, decisions, linked)
+    other = other.where(same_subjects.c.feed == feed)
+    for start in range(0, len(subjects), _CHUNK):
+        some = subjects[start : start + _CHUNK]
+        for query in (other.where(same_subjects.c.subject.in_(some)), itself.where(decisions.c.subject.in_(some))):
+            for row in connection.execute(query):
+                found[row.subject] = Decided(**{**row._asdict(), "kind": PostingKind(row.kind)})
+    return found
 
 
 class Postings:
@@ -48,15 +53,9 @@ class Postings:
         self._database = database
 
     def decided(self, feed: str, subjects: Sequence[str]) -> dict[str, Decided]:
-        """Return which of `subjects` are decided already, by subject."""
-        found: dict[str, Decided] = {}
+        """Return which of `subjects` are decided already, by subject; as what they are known does not matter."""
         with self._database.read() as connection:
-            for start in range(0, len(subjects), _CHUNK):
-                some = decisions.c.subject.in_(subjects[start : start + _CHUNK])
-                query = sa.select(decisions.c.subject, decisions.c.sha256, decisions.c.kind)
-                for subject, file, kind in connection.execute(query.where(decisions.c.feed == feed, some)):
-                    found[subject] = Decided(subject=subject, sha256=file, kind=PostingKind(kind))
-        return found
+            return _decided(connection, feed, subjects)
 
     def any_decided(self, feed: str, file: str) -> bool:
         """Whether anything of a file is decided."""
@@ -109,16 +108,19 @@ class Postings:
         self, connection: Connection, feed: str, file: str, api: str, groups: list[list[Draft]], now: datetime
     ) -> int:
         subjects, numbers = [g[0].subject for g in groups], [g[0].row_number for g in groups]
-        known: set[str] = set()
-        decided: set[int] = set()
+        also = {g[0].also: g[0].subject for g in groups if g[0].also is not None}
+        known = _decided(connection, feed, [*subjects, *also])
+        same = {known_as: other for other, known_as in also.items() if other in known and known_as not in known}
+        mine: set[int] = set()
         for start in range(0, len(groups), _CHUNK):
-            some = decisions.c.subject.in_(subjects[start : start + _CHUNK])
-            query = sa.select(decisions.c.subject).where(decisions.c.feed == feed, some)
-            known.update(connection.execute(query).scalars())
             rows = decisions.c.row_number.in_(numbers[start : start + _CHUNK])
-            mine = (decisions.c.feed == feed) & (decisions.c.sha256 == file)
-            decided.update(connection.execute(sa.select(decisions.c.row_number).where(mine, rows)).scalars())
-        fresh = [g for g in groups if g[0].subject not in known and g[0].row_number not in decided]
+            of_file = (decisions.c.feed == feed) & (decisions.c.sha256 == file)
+            mine.update(connection.execute(sa.select(decisions.c.row_number).where(of_file, rows)).scalars())
+        fresh = [g for g in groups if g[0].subject not in {*known, *same} and g[0].row_number not in mine]
+        same |= {g[0].also: g[0].subject for g in fresh if g[0].also is not None}
+        if same:
+            pairs = [{"feed": feed, "subject": one, "known_as": other} for one, other in same.items()]
+            connection.execute(self._database.insert_new(same_subjects), pairs)
         if not fresh:
             return 0
         first = [

@@ -101,6 +101,15 @@ decisions = sa.Table(
     sa.UniqueConstraint("feed", "sha256", "row_number", name="one_decision_a_row"),
 )
 
+#: Other subjects of decided ones: a corrected row's, as it was read and as it is now.
+same_subjects = sa.Table(
+    "same_subjects",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("known_as", sa.String(64), nullable=False),
+)
+
 postings = sa.Table(
     "postings",
     metadata,
@@ -141,6 +150,8 @@ outcomes = sa.Table(
     sa.Column("repeated", sa.Integer, nullable=False),
     sa.Column("posted", sa.Integer, nullable=False),
     sa.Column("rejected", sa.Integer, nullable=False),
+    sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("replayed", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime, nullable=False),

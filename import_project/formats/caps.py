@@ -1,0 +1,19 @@
+"""How much a row file may ask of us before it is refused or a record of it is set aside. Numbers only.
+
+They bound memory: what a reader holds at a time is a few blocks, whatever the file's size.
+"""
+
+#: Bytes that are read and parted at a time.
+BLOCK = 8 << 20
+#: The longest record, in bytes; a longer one is set aside, its beginning shown.
+LONGEST_RECORD = 16 << 20
+SHOWN_OF_LONG = 1_000
+MOST_COLUMNS = 10_000
+#: Cells that are held at a time; what has many columns is read in batches of fewer rows.
+MOST_CELLS = 8_000_000
+#: Rows in a batch, where rows are counted and not bytes.
+BATCH_ROWS = 100_000
+#: How deep values may be nested in a record.
+DEEPEST = 64
+#: The largest document that must be held whole to be read (spreadsheets, JSON beside its records), unpacked, in bytes.
+LARGEST_WHOLE = 512 << 20

@@ -1,0 +1,92 @@
+"""Lines whose fields stand at fixed places. A line that ends early or goes on is set aside, the rest goes on."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import islice
+from typing import Any, BinaryIO
+
+import polars as pl
+
+from import_project.errors import ConfigError
+from import_project.formats.bytes_index import byte_column, has_controls
+from import_project.formats.caps import BATCH_ROWS
+from import_project.formats.characters import character_issues, marked, shown_columns, utf8_blocks
+from import_project.formats.lines import Line, lines_of
+from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_frame
+from import_project.records.issues import Issue, Severity
+
+
+def recognise(content: bytes, *, fields: Sequence[Mapping[str, Any]] | None = None, **_options: Any) -> bool:
+    """Whether the places of fields are declared, and the content is text: nothing else tells such a file."""
+    return fields is not None and not content.startswith((b"PK\x03\x04", b"%PDF-", b"\x1f\x8b"))
+
+
+def parts(
+    content: BinaryIO,
+    *,
+    fields: Sequence[Mapping[str, Any]] | None = None,
+    encoding: str | None = None,
+    skip_lines: int = 0,
+    pad: bool = False,
+) -> Iterator[Part]:
+    """Read text columns. Each of `fields` has `name`, `start` (from 1) and `width`, in characters.
+
+    `skip_lines` lines stand before the first record. With `pad`, a line may end before its last field does.
+    """
+    if not fields:
+        raise ConfigError("fixed_width needs fields", do="say format.fields: [{name, start, width}, ...]")
+    lines = islice(lines_of(utf8_blocks(content, encoding)), skip_lines, None)
+    yield partial(_batch, [], fields, pad=pad, last=False)
+    some = list(islice(lines, BATCH_ROWS))
+    while some:
+        more = list(islice(lines, BATCH_ROWS))
+        yield partial(_batch, some, fields, pad=pad, last=not more)
+        some = more
+
+
+def _batch(lines: list[Line], fields: Sequence[Mapping[str, Any]], *, pad: bool, last: bool) -> Batch:
+    found = [marked(line.text) for line in lines]
+    texts = pl.Series(RAW, [text.decode(errors="ignore") for text, _ in found], dtype=pl.String)
+    ends = max(f["start"] - 1 + f["width"] for f in fields)
+    lengths, bare = texts.str.len_chars(), texts.str.strip_chars()
+    begins = max(f["start"] for f in fields)
+    short = (lengths < (0 if pad else ends)) | (lengths < (0 if pad else begins))
+    over = texts.str.slice(ends).str.strip_chars() != ""
+    long = pl.Series([line.too_long for line in lines], dtype=pl.Boolean)
+    frame = pl.DataFrame(
+        {ROW_NUMBER: pl.int_range(1, len(lines) + 1, dtype=pl.Int64, eager=True)}
+        | {f["name"]: texts.str.slice(f["start"] - 1, f["width"]).str.strip_chars().replace("", None) for f in fields}
+    )
+    names = [f["name"] for f in fields]
+    torn = short | over | long
+    frame = frame.with_columns(
+        *(pl.when(~torn).then(pl.col(n)).alias(n) for n in names), pl.when(torn).then(texts).alias(RAW)
+    )
+    issues = [
+        *(
+            _issue("short_record", f"the line ends before column {ends}", n)
+            for n in _numbers(short & ~long & (bare != ""))
+        ),
+        *(_issue("long_record", f"text stands behind column {ends}", n) for n in _numbers(over & ~long)),
+        *(_issue("long_record", line.told, n) for n, line in enumerate(lines, start=1) if line.too_long),
+    ]
+    joined = b"\n".join(text for text, _ in found)
+    if any(bad for _, bad in found) or has_controls(joined, byte_column(joined)):
+        issues += character_issues(frame, names)
+        frame = shown_columns(frame)
+    blank = bare == ""
+    kept = frame.filter(~blank)
+    end = int(kept[ROW_NUMBER].to_list()[-1]) if kept.height else 0
+    told = "a blank row between others is not counted"
+    between = [n for n in _numbers(blank) if not last or n < end]
+    issues += [_issue("blank_row", told, n, Severity.WARNING) for n in between]
+    issues.sort(key=lambda issue: issue.row_number or 0)
+    return Batch(frame=kept, issues=issues_frame(issues), records=len(lines))
+
+
+def _numbers(mask: pl.Series) -> list[int]:
+    return (mask.arg_true() + 1).to_list()
+
+
+def _issue(rule: str, message: str, number: int, severity: Severity = Severity.ERROR) -> Issue:
+    return Issue(rule=rule, message=message, row_number=number, severity=severity)
