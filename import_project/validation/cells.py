@@ -18,7 +18,7 @@ _DIRECTIVES: Mapping[str, str] = {
     "%Y": "[0-9]{4}",
     **dict.fromkeys(("%y", "%m", "%d", "%H", "%M", "%S"), "[0-9]{2}"),
     "%j": "[0-9]{3}",
-    "%f": "[0-9]{1,6}",
+    "%.f": r"(?:\.[0-9]{1,9})?",
     "%z": "[+-][0-9]{2}:?[0-9]{2}",
     "%%": "%",
 }
@@ -103,7 +103,7 @@ def _fitting(text: pl.Expr, value: pl.Expr, written: str) -> pl.Expr:
 
 def _shape(written: str) -> str | None:
     """Return the pattern of texts in a strptime format; None when it holds names or such, which have no one length."""
-    pieces = re.findall(r"%.|[^%]+", written)
+    pieces = re.findall(r"%\.f|%.|[^%]+", written)
     if any(p.startswith("%") and p not in _DIRECTIVES for p in pieces):
         return None
     return "^" + "".join(_DIRECTIVES.get(p) or re.escape(p) for p in pieces) + "$"

@@ -146,6 +146,8 @@ class Column:
         return self._format_problem() or self._pattern_problem()
 
     def _format_problem(self) -> str | None:
+        if "%f" in self.datetime_format:
+            return "a fraction of a second is written %.f, which is its point too"
         try:
             if self.type == "date":
                 days = pl.Series("d", [date(2023, 1, 9), date(2031, 12, 28)])

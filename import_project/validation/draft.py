@@ -2,19 +2,32 @@
 text is kept and the doubt is told: a draft may ask, never guess."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import polars as pl
 
 from import_project.frames import RESERVED
-from import_project.validation.cells import as_plain_text
+from import_project.validation.cells import as_plain_text, read_cells
+from import_project.validation.columns import Column
 
-_DATES = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d.%m.%y", "%y%m%d")
-_TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f")
+_DATES = ("%Y-%m-%d", "%Y%m%d", "%d.%m.%Y", "%d/%m/%Y", "%m/%d/%Y", "%d-%m-%Y", "%Y/%m/%d", "%d.%m.%y")
+_TIMES = ("%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S%.f")
 _DECIMALS = ((".", None), (",", None), (",", "."), (".", ","), (",", " "), (".", "'"), (".", " "))
+Kind = Mapping[str, str | None]
+#: The types that are tried, the narrowest first. Two-digit years only where points part them: six digits are ids.
+_CANDIDATES: Sequence[Kind] = (
+    {"type": "boolean"},
+    *({"type": "date", "date_format": written} for written in _DATES),
+    *({"type": "datetime", "datetime_format": written} for written in _TIMES),
+    {"type": "integer"},
+    *({"type": "decimal", "decimal_mark": mark, "group_mark": group} for mark, group in _DECIMALS),
+)
+_USUAL = {("date_format", _DATES[0]), ("datetime_format", _TIMES[0]), ("decimal_mark", ".")}
+_USUAL_SCALE = 2
+_TRIED_FIRST = 200
 _MOST_CHOICES, _FROM_ROWS = 12, 20
-_REMEMBERED = 5_000
+_REMEMBERED = 200_000
 
 
 @dataclass(kw_only=True)
@@ -25,7 +38,9 @@ class Drafted:
     filled: int = 0
     rows: int = 0
     longest: int = 0
-    kinds: list[dict[str, object]] | None = None
+    kinds: list[Kind] | None = None
+    scale: int = 0
+    groups: set[str] = field(default_factory=set)
     values: set[str] = field(default_factory=set)
     repeats: bool = False
     example: str | None = None
@@ -56,29 +71,22 @@ class Drafted:
         return found
 
     def _kind(self) -> dict[str, object]:
-        kinds = [k for k in self.kinds or [] if not k.get("any")]
+        kinds = [k for k in self.kinds or () if k.get("group_mark") is None or k["group_mark"] in self.groups]
         if not self.filled:
             self.doubts.append("no cell of the sample is filled")
-            return {}
         if not kinds:
             return {}
-        first = kinds[0]
-        same = [k for k in kinds if k["type"] == first["type"]]
-        readings = {str(k.get("date_format") or (k.get("decimal_mark"), k.get("group_mark"))) for k in same}
-        if first["type"] in {"date", "decimal"} and len(readings) > 1:
+        first = kinds[0]["type"]
+        same = [k for k in kinds if k["type"] == first]
+        if first in {"date", "decimal"} and len(same) > 1:
             ways = " or ".join(_told(k) for k in same)
             self.doubts.append(f"is it {ways}? Cells such as {self.example!r} fit each")
             return {}
-        if first["type"] == "decimal":
-            return {k: v for k, v in first.items() if k != "any" and v is not None and (k, v) != ("decimal_mark", ".")}
-        return {
-            k: v
-            for k, v in first.items()
-            if k != "any" and (k, v) not in {("date_format", "%Y-%m-%d"), ("datetime_format", _TIMES[0])}
-        }
+        scale: dict[str, object] = {"scale": self.scale} if first == "decimal" and self.scale > _USUAL_SCALE else {}
+        return {k: v for k, v in kinds[0].items() if v is not None and (k, v) not in _USUAL} | scale
 
 
-def _told(kind: dict[str, object]) -> str:
+def _told(kind: Kind) -> str:
     if kind["type"] == "date":
         return str(kind["date_format"])
     return f"decimal_mark {kind['decimal_mark']!r}" + (
@@ -114,71 +122,35 @@ def _take_in(column: Drafted, cells: pl.Series) -> None:
         column.values |= distinct
     elif len(column.values) <= _MOST_CHOICES:
         column.values |= set(text.unique().head(_MOST_CHOICES + 1))
-    if len(column.values) > _REMEMBERED and column.repeats:
+    if len(column.values) > (_MOST_CHOICES if column.repeats else _REMEMBERED):
+        column.repeats = True  # or not: of so many values that is not remembered
         column.values = set(list(column.values)[: _MOST_CHOICES + 1])
-    before = column.kinds
-    fits = list(_kinds(text))
-    if before is None:
-        column.kinds = fits
-        return
-    kept = []
-    for kind in before:
-        same = next((k for k in fits if _reading(k) == _reading(kind)), None)
-        if same is not None:
-            kept.append(
-                kind | ({"scale": max(int(str(kind["scale"])), int(str(same["scale"])))} if "scale" in kind else {})
-            )
-    column.kinds = kept
+    asked = _CANDIDATES if column.kinds is None else column.kinds
+    few = [kind for kind in asked if _fits(kind, text.head(_TRIED_FIRST))]
+    column.kinds = [kind for kind in few if _fits(kind, text)]
+    column.scale = max(
+        column.scale, *(_scale(text, str(k["decimal_mark"])) for k in column.kinds if "decimal_mark" in k), 0
+    )
+    for kind in column.kinds:
+        group = kind.get("group_mark")
+        if group is not None and bool(text.str.contains(str(group), literal=True).any()):
+            column.groups.add(str(group))
 
 
-def _reading(kind: dict[str, object]) -> tuple[object, ...]:
-    return tuple(kind.get(k) for k in ("type", "date_format", "datetime_format", "decimal_mark", "group_mark"))
-
-
-def _kinds(text: pl.Series) -> Iterator[dict[str, object]]:
-    """Yield the types that every text is a value of, the narrowest first."""
-    from import_project.validation.cells import read_cells
-    from import_project.validation.columns import Column
-
-    frame = text.alias("c").to_frame()
-
-    def fits(column: Column) -> bool:
-        return not frame.select(read_cells(column, pl.String(), trimmed=True)).to_series().null_count()
-
-    zeros = bool(text.str.contains(r"^[+-]?0[0-9]").any())
-    words = set(text.str.to_lowercase().unique().head(5))
-    if words <= {"true", "false", "yes", "no"}:
-        yield {"type": "boolean"}
-    for written in _DATES:
-        if fits(Column(name="c", type="date", date_format=written)) and not _odd_years(text, written):
-            yield {"type": "date", "date_format": written}
-    for written in _TIMES:
-        if fits(Column(name="c", type="datetime", datetime_format=written)):
-            yield {"type": "datetime", "datetime_format": written}
-    if not zeros and fits(Column(name="c", type="integer")):
-        yield {"type": "integer"}
-    elif not zeros:
-        for mark, group in _DECIMALS:
-            used = group is None or bool(text.str.contains(group, literal=True).any())
-            scale = _scale(text, mark)
-            if (
-                scale
-                and used
-                and fits(Column(name="c", type="decimal", scale=scale, decimal_mark=mark, group_mark=group))
-            ):
-                yield {"type": "decimal", "scale": scale, "decimal_mark": mark, "group_mark": group}
+def _fits(kind: Kind, text: pl.Series) -> bool:
+    """Whether every text is a value of the kind."""
+    if kind["type"] == "boolean":
+        return set(text.str.to_lowercase().unique()) <= {"true", "false", "yes", "no"}
+    if kind["type"] in {"integer", "decimal"} and bool(text.str.contains(r"^[+-]?0[0-9]").any()):
+        return False  # 007 is no number, but a name
+    read = read_cells(Column(name="c", scale=18, **kind), pl.String(), trimmed=True)  # type: ignore[arg-type]
+    values = text.alias("c").to_frame().select(read).to_series()
+    if values.null_count():
+        return False
+    # Eight digits are an id as often as a day.
+    return kind["type"] != "date" or bool(values.dt.year().is_between(1950, 2100).all())
 
 
 def _scale(text: pl.Series, mark: str) -> int:
     lengths = text.str.extract(rf"{re.escape(mark)}([0-9]+)$", 1).str.len_chars().max()
     return min(int(lengths), 18) if isinstance(lengths, int) else 0
-
-
-def _odd_years(text: pl.Series, written: str) -> bool:
-    """Whether digits alone would be read as days of no likely year: eight digits are an id as often as a date."""
-    if "%y" in written and "." not in written:
-        return True
-    if "%Y" not in written:
-        return False
-    years = text.str.to_date(written, strict=False).dt.year()
-    return not bool(years.is_between(1950, 2100).all())

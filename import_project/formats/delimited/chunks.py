@@ -78,16 +78,19 @@ class _Cutter:
 
     def _next(self) -> tuple[bytes, Structure | None, list[Record]]:
         """Take whole records off what is pending: as many as are sound, else some that are read strictly."""
-        for size in (2 * BLOCK, _STRICT_AT_ONCE):
-            piece = self._few_lines(self._pending[:size])
-            for end in self._ends_of_records(piece):
-                text = self._line_feeds(piece[:end])
-                if end and (structure := Structure(text, self._dialect)).sound:
-                    self._take(end)
-                    return text, structure, []
-        if self._quote not in self._pending[:LONGEST_RECORD]:
-            return b"", None, [self._too_long()]
-        return self._next_strictly()
+        while True:
+            for size in (LONGEST_RECORD + 1, _STRICT_AT_ONCE):
+                piece = self._few_lines(self._pending[:size])
+                for end in self._ends_of_records(piece):
+                    text = self._line_feeds(piece[:end])
+                    if end and (structure := Structure(text, self._dialect)).sound:
+                        self._take(end)
+                        return text, structure, []
+            if self._quote in self._pending[:LONGEST_RECORD]:
+                return self._next_strictly()
+            if self._ended or len(self._pending) > LONGEST_RECORD:
+                return b"", None, [self._too_long()]
+            self._fill(2 * len(self._pending))
 
     def _few_lines(self, piece: bytes) -> bytes:
         """Cut what would be more lines than may be held; blank ones cost as much as any."""

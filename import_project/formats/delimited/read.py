@@ -117,7 +117,7 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
         schema={ROW_NUMBER: pl.Int64, "fields": pl.Int64, RAW: pl.String},
         orient="row",
     )
-    torn = rows.filter(pl.col(RAW).str.strip_chars() != "")
+    torn = rows.filter(pl.col(RAW).str.strip_chars(dialect.nothing) != "")
     issues = [_field_count(n, fields, dialect.width) for n, fields in torn.select(ROW_NUMBER, "fields").iter_rows()]
     ragged = _numbers().is_in(rows[ROW_NUMBER].implode())
     kept = [pl.when(~ragged).then(pl.col(c)).alias(c) for c in dialect.columns]
@@ -155,7 +155,7 @@ def _parted(records: Sequence[Record], dialect: Dialect) -> tuple[pl.DataFrame, 
     for number, record in enumerate(records, start=1):
         if record.fields is not None and len(record.fields) == width:
             rows.append([number, *(cell or None for cell in record.fields), None])
-        elif record.fields is not None and record.text.strip():
+        elif record.fields is not None and record.text.strip(dialect.nothing):
             issues.append(_field_count(number, len(record.fields), width))
             rows.append([number, *nothing, record.text])
         elif record.rule:

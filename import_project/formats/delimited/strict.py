@@ -42,6 +42,6 @@ def strict_records(content: bytes, delimiter: str, quote: str, *, final: bool) -
             records += [Record(text=t, rule="torn_quote", message=told) if t.strip() else Record() for t in torn]
         else:
             text = "".join(lines[start : reader.line_num]).rstrip("\r\n")
-            records.append(Record(fields=fields, text=text) if any(fields) else Record())
+            records.append(Record(fields=fields, text=text))
         start = reader.line_num
     return records, sum(len(line.encode()) for line in lines[:start])

@@ -28,6 +28,11 @@ class Dialect:
         """How many fields a record has."""
         return len(self.columns)
 
+    @property
+    def nothing(self) -> str:
+        """The signs that a record without any text may hold."""
+        return f"{self.delimiter}{self.quote} \t\r\n"
+
 
 #: Up to so many quoted fields in a text are cut out one by one; more are counted in by the places of all signs.
 _FEW_FIELDS = 100_000
