@@ -117,7 +117,7 @@ class Place(Strict):
 
 
 class FixedWidth(_Format):
-    """Lines whose fields stand at fixed places. With `pad`, a line may end before its last field does."""
+    """Lines whose fields stand at fixed places. With `pad`, what a line lacks is blank."""
 
     kind: Literal["fixed_width"]
     fields: tuple[Place, ...] = Field(min_length=1)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from import_project.errors import Unreadable
+from import_project.formats.foreign import foreign_errors
 from import_project.formats.loose import Loose, loose_parts
 from import_project.frames import Part
 
@@ -21,14 +22,8 @@ def parts(content: BinaryIO) -> Iterator[Part]:
 def _records(content: BinaryIO) -> Iterator[Loose]:
     import fastavro
 
-    number = 0
-    try:
-        for number, record in enumerate(fastavro.reader(content), start=1):  # noqa: B007
+    with foreign_errors("the Avro file"):
+        for record in fastavro.reader(content):
             if not isinstance(record, dict):
                 raise Unreadable("the Avro file holds no records")
             yield Loose(fields=record)
-    except Unreadable:
-        raise
-    except Exception as error:  # the library raises whatever its decoding meets: EOFError, struct.error, KeyError ...
-        told = f"{type(error).__name__}: {error}"
-        raise Unreadable(f"the Avro file cannot be read behind record {number}: {told}") from error

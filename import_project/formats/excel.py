@@ -4,7 +4,6 @@ computed: what counts is the value that was saved with them."""
 import logging
 import zipfile
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, Any, BinaryIO
 
@@ -13,6 +12,7 @@ import polars as pl
 from import_project.errors import NotAllowed, Unreadable
 from import_project.formats.caps import BATCH_ROWS, LARGEST_WHOLE
 from import_project.formats.delimited.header import column_names
+from import_project.formats.foreign import foreign_errors
 from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_frame
 from import_project.records.issues import Issue, Severity
 
@@ -37,7 +37,7 @@ def parts(content: BinaryIO, *, sheet: str | int | None = None, header_row: int 
     alone has their type. Raises Unreadable for a file that is no workbook, NotAllowed for one beyond the caps.
     """
     _refuse_bombs(content)
-    with _excel_errors():
+    with foreign_errors("the workbook"):
         import fastexcel
 
         logging.getLogger("fastexcel").setLevel(logging.ERROR)  # it tells of columns without any cell
@@ -48,7 +48,7 @@ def parts(content: BinaryIO, *, sheet: str | int | None = None, header_row: int 
     if not any(header):
         raise Unreadable(f"row {header_row} of sheet {book.sheet_names[place]!r} is no header: it is empty")
     names, twice = column_names([name.strip() for name in header])
-    with _excel_errors():
+    with foreign_errors("the workbook"):
         cells = book.load_sheet(place, header_row=None, skip_rows=header_row, schema_sample_rows=None)
         table, errors = cells.to_arrow_with_errors()
     frame = pl.DataFrame(pl.from_arrow(table))
@@ -151,31 +151,11 @@ def _refuse_bombs(content: BinaryIO) -> None:
     packed = content.seek(0, 2)
     content.seek(0)
     size = 0
-    try:
-        with zipfile.ZipFile(content) as book:
-            for member in book.infolist():
-                with book.open(member) as file:
-                    while block := file.read(1 << 20):
-                        size += len(block)
-                        if size > LARGEST_WHOLE or size > max(packed * _LARGEST_RATIO, _RATIO_FROM):
-                            raise NotAllowed(f"the workbook unpacks to more than {size:,} bytes from {packed:,}")
-    except (zipfile.BadZipFile, EOFError, OSError, NotImplementedError, RuntimeError, ValueError) as error:
-        raise Unreadable(f"the workbook is damaged: {error}") from None
+    with foreign_errors("the workbook"), zipfile.ZipFile(content) as book:
+        for member in book.infolist():
+            with book.open(member) as file:
+                while block := file.read(1 << 20):
+                    size += len(block)
+                    if size > LARGEST_WHOLE or size > max(packed * _LARGEST_RATIO, _RATIO_FROM):
+                        raise NotAllowed(f"the workbook unpacks to more than {size:,} bytes from {packed:,}")
     content.seek(0)
-
-
-@contextmanager
-def _excel_errors() -> Iterator[None]:
-    """Turn what the library raises about content into one of our errors; its panics too, which are no Exceptions."""
-    try:
-        yield
-    except Unreadable:
-        raise
-    except BaseException as error:
-        if not isinstance(error, Exception) and type(error).__name__ != "PanicException":
-            raise
-        if isinstance(error, ImportError):
-            raise
-        raise Unreadable(
-            f"the workbook cannot be read: {str(error).splitlines()[0] if str(error) else error!r}"
-        ) from error

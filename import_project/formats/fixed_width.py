@@ -31,7 +31,7 @@ def parts(
 ) -> Iterator[Part]:
     """Read text columns. Each of `fields` has `name`, `start` (from 1) and `width`, in characters.
 
-    `skip_lines` lines stand before the first record. With `pad`, a line may end before its last field does.
+    `skip_lines` lines stand before the first record. With `pad`, what a line lacks at its end is blank.
     """
     if not fields:
         raise ConfigError("fixed_width needs fields", do="say format.fields: [{name, start, width}, ...]")
@@ -49,8 +49,7 @@ def _batch(lines: list[Line], fields: Sequence[Mapping[str, Any]], *, pad: bool,
     texts = pl.Series(RAW, [text.decode(errors="ignore") for text, _ in found], dtype=pl.String)
     ends = max(f["start"] - 1 + f["width"] for f in fields)
     lengths, bare = texts.str.len_chars(), texts.str.strip_chars()
-    begins = max(f["start"] for f in fields)
-    short = (lengths < (0 if pad else ends)) | (lengths < (0 if pad else begins))
+    short = lengths < (0 if pad else ends)
     over = texts.str.slice(ends).str.strip_chars() != ""
     long = pl.Series([line.too_long for line in lines], dtype=pl.Boolean)
     frame = pl.DataFrame(

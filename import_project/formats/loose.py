@@ -32,10 +32,14 @@ class Loose:
 
 
 def loose_parts(records: Iterable[Loose | None]) -> Iterator[Part]:
-    """Yield batches of records. None stands for a number without a record, such as a blank line."""
+    """Yield batches of records, at least one. None stands for a number without a record, such as a blank line."""
     found = iter(records)
-    while some := list(islice(found, _AT_ONCE)):
+    some = list(islice(found, _AT_ONCE))
+    while True:
         yield partial(_batch, some)
+        some = list(islice(found, _AT_ONCE))
+        if not some:
+            return
 
 
 def _batch(records: list[Loose | None]) -> Batch:

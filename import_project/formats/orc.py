@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from import_project.errors import Unreadable
 from import_project.formats.caps import BATCH_ROWS
+from import_project.formats.foreign import foreign_errors
 from import_project.formats.typed import typed_parts
 from import_project.frames import Part
 
@@ -24,12 +24,10 @@ def parts(content: BinaryIO) -> Iterator[Part]:
 def _tables(content: BinaryIO) -> Iterator[pa.RecordBatch]:
     from pyarrow import orc
 
-    try:
+    with foreign_errors("the ORC file"):
         file = orc.ORCFile(content)
         yield pa.RecordBatch.from_pylist([], schema=file.schema)
         for stripe in range(file.nstripes):
             table = file.read_stripe(stripe)
             for start in range(0, table.num_rows, BATCH_ROWS):
                 yield table.slice(start, BATCH_ROWS)
-    except (pa.ArrowException, OSError) as error:
-        raise Unreadable(f"the ORC file cannot be read: {error}") from error

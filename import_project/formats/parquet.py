@@ -5,8 +5,8 @@ from typing import Any, BinaryIO
 
 import pyarrow as pa
 
-from import_project.errors import Unreadable
 from import_project.formats.caps import BATCH_ROWS, MOST_CELLS
+from import_project.formats.foreign import foreign_errors
 from import_project.formats.typed import typed_parts
 from import_project.frames import Part
 
@@ -24,10 +24,8 @@ def parts(content: BinaryIO) -> Iterator[Part]:
 def _tables(content: BinaryIO) -> Iterator[pa.RecordBatch]:
     import pyarrow.parquet as pq
 
-    try:
+    with foreign_errors("the Parquet file"):
         file = pq.ParquetFile(content)
         rows = max(min(BATCH_ROWS, MOST_CELLS // max(len(file.schema_arrow), 1)), 1)
         yield pa.RecordBatch.from_pylist([], schema=file.schema_arrow)
         yield from file.iter_batches(batch_size=rows)
-    except (pa.ArrowException, OSError) as error:
-        raise Unreadable(f"the Parquet file cannot be read: {error}") from error

@@ -1,7 +1,6 @@
 """Frames of files that have types of their own, made plain: columns of text, numbers, dates, times and truth. No
 reading."""
 
-import json
 from collections.abc import Iterator, Sequence
 from functools import partial
 from typing import Any
@@ -11,7 +10,8 @@ import pyarrow as pa
 
 from import_project.errors import Unreadable
 from import_project.formats.caps import MOST_COLUMNS
-from import_project.formats.json.scan import NotJson
+from import_project.formats.foreign import foreign_errors
+from import_project.formats.json.scan import NotJson, written
 from import_project.formats.loose import as_text
 from import_project.frames import RAW, RESERVED, ROW_NUMBER, Batch, Part, issues_frame
 
@@ -23,7 +23,8 @@ def typed_parts(tables: Iterator[pa.RecordBatch | pa.Table]) -> Iterator[Part]:
 
 
 def _batch(table: pa.RecordBatch | pa.Table) -> Batch:
-    frame = pl.DataFrame(pl.from_arrow(table))
+    with foreign_errors("a column"):
+        frame = pl.DataFrame(pl.from_arrow(table))
     names = typed_names(frame.columns)
     rows = frame.select(
         pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW_NUMBER),
@@ -66,6 +67,6 @@ def _json(value: Any) -> str | None:
     if value is None:
         return None
     try:
-        return as_text(value if isinstance(value, list) else [value])
-    except NotJson:
-        return json.dumps(value, default=str, ensure_ascii=False)
+        return written(value)
+    except NotJson as error:
+        raise Unreadable(f"a nested value cannot be text: {error}") from None

@@ -29,7 +29,10 @@ def from_pandera(given: Any, name: str) -> RowSchema:
     import pandera.polars as pa
 
     if isinstance(given, type) and issubclass(given, pa.DataFrameModel):
-        config = given.to_schema()
+        try:
+            config = given.to_schema()
+        except Exception as error:  # a stranger's class, built by a library
+            raise ConfigError(f"schema {name} cannot be used: {type(error).__name__}: {error}") from error
     elif isinstance(given, pa.DataFrameSchema):
         config = given
     else:

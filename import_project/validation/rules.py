@@ -15,7 +15,7 @@ import polars as pl
 
 from import_project.errors import ConfigError
 from import_project.records.issues import Severity
-from import_project.validation.schema import RowSchema
+from import_project.validation.schema import RowSchema, empty_rows, of_one_row
 
 if TYPE_CHECKING:
     import pandera.polars as pa
@@ -80,9 +80,6 @@ def compiled(schema: RowSchema) -> Rules:
     would count it as one more failure.
     """
     found = tuple(_checks(schema))
-    empty = pl.DataFrame(schema={c.name: c.dtype for c in schema.columns})
-    for rule in found:
-        _prove(rule, empty, schema.name)
     once = [
         Once(name="unique", columns=(c.name,), message=c.message("unique"), severity=c.severity_of("unique"))
         for c in schema.columns
@@ -102,15 +99,15 @@ def compiled(schema: RowSchema) -> Rules:
 def _checks(schema: RowSchema) -> Iterator[Rule]:
     given = schema.pandera()
     given.get_backend(pl.DataFrame())  # registers what Polars' builtin checks do
-    names = set(schema.by_name)
+    empty = empty_rows(schema.columns)
     for name, column in given.columns.items():
         for check in column.checks:
-            yield _rule(check, name, names)
+            yield _rule(check, name, empty, schema.name)
     for check in given.checks or ():
-        yield _rule(check, _WHOLE_ROW, names)
+        yield _rule(check, _WHOLE_ROW, empty, schema.name)
 
 
-def _rule(check: "pa.Check", key: str, names: set[str]) -> Rule:
+def _rule(check: "pa.Check", key: str, empty: pl.DataFrame, schema: str) -> Rule:
     name = str(check.name or check.error or "check")
     made = partial(
         Rule,
@@ -122,12 +119,9 @@ def _rule(check: "pa.Check", key: str, names: set[str]) -> Rule:
     good = _recorded(check, key)
     if good is None:
         return made(bad=None, whole_file=True, refused=partial(_by_pandera, check, key))
-    if key != _WHOLE_ROW and _WHOLE_ROW in good.meta.root_names():
-        good = None
-    assert good is not None
+    _prove(good, empty, f"schema {schema}: rule {name} of {'the row' if key == _WHOLE_ROW else key}")
     bad = ~good.fill_null(bool(check.ignore_na))
-    rows_alone = good.meta.is_row_separable() and set(good.meta.root_names()) <= names
-    return made(bad=bad, whole_file=not rows_alone)
+    return made(bad=bad, whole_file=not (check.element_wise or of_one_row(good)))
 
 
 class _NotRecorded(Exception):
@@ -182,10 +176,9 @@ def _by_pandera(check: "pa.Check", key: str, values: pl.DataFrame) -> pl.Series:
     return ~good.fill_null(bool(check.ignore_na))
 
 
-def _prove(rule: Rule, empty: pl.DataFrame, schema: str) -> None:
-    where = f"schema {schema}: rule {rule.name} of {rule.column or 'the row'}"
+def _prove(good: pl.Expr, empty: pl.DataFrame, where: str) -> None:
     try:
-        if rule.bad is not None and empty.select(rule.bad.alias("bad")).schema["bad"] != pl.Boolean:
+        if empty.select(good.alias("good")).schema["good"] != pl.Boolean:
             raise ConfigError(f"{where} gives no yes or no")
     except pl.exceptions.PolarsError as error:
         raise ConfigError(f"{where} cannot be used: {str(error).splitlines()[0]}") from None

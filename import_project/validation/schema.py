@@ -44,11 +44,25 @@ def condition_problem(text: str, empty: pl.DataFrame) -> str | None:
         found = empty.select(_=condition(text))
         if found.schema["_"] != pl.Boolean:
             return f"{text!r} is no condition: it gives {found.schema['_']}"
-        if not condition(text).meta.is_row_separable():
+        if not of_one_row(condition(text)):
             return f"{text!r} looks at more than one row"
     except pl.exceptions.PolarsError as error:
         return f"{text!r} cannot be used: {str(error).splitlines()[0]}"
     return None
+
+
+def of_one_row(expression: pl.Expr) -> bool:
+    """Whether what an expression says of a row depends on that row alone, for certain.
+
+    Polars answers for the outermost step only, and cannot tell of Python functions.
+    """
+    try:
+        alone = expression.meta.is_row_separable()
+    except pl.exceptions.PolarsError:
+        return False
+    if ".is_in([col(" in str(expression):  # among the values of a column: of all its rows
+        return False
+    return alone and all(of_one_row(inner) for inner in expression.meta.pop())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

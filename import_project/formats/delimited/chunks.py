@@ -26,16 +26,16 @@ class Chunk:
     last: bool = False
 
 
-def chunks(blocks: Iterator[bytes], dialect: Dialect) -> Iterator[Chunk]:
-    """Cut blocks of UTF-8 text into chunks of about a block, and never of more than MOST_CELLS cells."""
-    return _Cutter(blocks, dialect).chunks()
+def chunks(blocks: Iterator[bytes], dialect: Dialect, *, size: int = BLOCK) -> Iterator[Chunk]:
+    """Cut blocks of UTF-8 text into chunks of about `size` bytes, and never of more than MOST_CELLS cells."""
+    return _Cutter(blocks, dialect, size).chunks()
 
 
 class _Cutter:
     """The text that is not cut yet: `pending`, of which nothing follows once it has `ended`."""
 
-    def __init__(self, blocks: Iterator[bytes], dialect: Dialect) -> None:
-        self._blocks, self._dialect = blocks, dialect
+    def __init__(self, blocks: Iterator[bytes], dialect: Dialect, size: int) -> None:
+        self._blocks, self._dialect, self._size = blocks, dialect, size
         self._quote = dialect.quote.encode()
         self._most_lines = max(MOST_CELLS // len(dialect.columns), 1)
         self._pending, self._ended = b"", False
@@ -43,7 +43,7 @@ class _Cutter:
     def chunks(self) -> Iterator[Chunk]:
         blanks = 0
         while True:
-            self._fill(BLOCK)
+            self._fill(self._size)
             blanks += self._drop_blank_lines()
             if not self._pending:
                 if self._ended:

@@ -10,6 +10,7 @@ from typing import BinaryIO, Literal
 import polars as pl
 
 from import_project.formats.bytes_index import byte_column, has_controls
+from import_project.formats.caps import BLOCK
 from import_project.formats.characters import character_issues, marked, shown_columns, utf8_blocks
 from import_project.formats.delimited.chunks import Chunk, chunks
 from import_project.formats.delimited.header import column_names, guess_delimiter, header_of
@@ -27,13 +28,14 @@ def parts(
     quote: str = '"',
     columns: Sequence[str] | None = None,
     skip_lines: int = 0,
+    block: int = BLOCK,
 ) -> Iterator[Part]:
     """Read text columns with `row_number`, and `raw` for records that could not be parted.
 
     `encoding` is a Python codec name; without it, the byte order mark decides, else UTF-8. `columns` names the
-    columns of a file without a header; `skip_lines` lines stand before the header or first record. Raises Unreadable
-    for a file without a usable header, or with text that its encoding cannot hold, and ConfigError for an unknown
-    encoding.
+    columns of a file without a header; `skip_lines` lines stand before the header or first record. About `block`
+    bytes are read at a time. Raises Unreadable for a file without a usable header, or with text that its encoding
+    cannot hold, and ConfigError for an unknown encoding.
     """
     blocks = utf8_blocks(content, encoding)
     head = _without_lines(next(blocks, b""), skip_lines)
@@ -42,7 +44,7 @@ def parts(
     names, twice = column_names(given)
     dialect = Dialect(columns=tuple(names), delimiter=delimiter, quote=quote)
     yield partial(_beginning, dialect, twice)
-    for chunk in chunks(chain([head[start:]], blocks), dialect):
+    for chunk in chunks(chain([head[start:]], blocks), dialect, size=block):
         yield partial(_batch, chunk, dialect)
 
 

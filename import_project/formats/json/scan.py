@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import date
+from datetime import date, time, timedelta
 from decimal import Decimal
 from typing import Any, NoReturn
 from uuid import UUID
@@ -96,7 +96,11 @@ def written(value: Any, depth: int = 1) -> str:
             return "[" + ",".join(written(v, depth + 1) for v in value) + "]"
         case str() | int() | float() | None:
             return json.dumps(value, ensure_ascii=False)
-        case date() | UUID():
+        case date() | time():
+            return json.dumps(value.isoformat())
+        case UUID() | timedelta():
             return json.dumps(str(value))
+        case bytes():
+            return json.dumps(value.hex())
         case _:
             raise NotJson(f"a {type(value).__name__} is no value of a cell")
