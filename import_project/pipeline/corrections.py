@@ -12,6 +12,7 @@ from import_project.errors import ConfigError, FileRefused
 from import_project.formats.registry import read_whole
 from import_project.frames import IDENTITY, RAW, ROW_NUMBER
 from import_project.store.disk import disk_errors, part_file, settle
+from import_project.validation.cells import as_plain_text
 
 REASONS = "reasons"
 #: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV injection"); a quote before it makes it text.
@@ -49,18 +50,20 @@ def read_corrected(path: Path) -> pl.DataFrame:
             reading = read_whole("excel" if sheet else "delimited", content, options)
     except FileRefused as error:
         raise error.at(file=str(path)) from None
-    errors = reading.issues.filter(pl.col("severity") == "error")
+    # A control character that was left in its cell keeps that row in quarantine, not the file from being read.
+    errors = reading.issues.filter((pl.col("severity") == "error") & (pl.col("rule") != "control_character"))
     if errors.height:
         raise FileRefused(f"{errors['rule'][0]}: {errors['message'][0]}", file=str(path), row=errors["row_number"][0])
     found = reading.frame.drop(ROW_NUMBER, RAW)
     number = f"{ROW_NUMBER}_in_file"
     if number not in found.columns:
         raise ConfigError(f"{path.name} has no column {ROW_NUMBER}", do="keep the column as it was exported")
-    numbers = found[number].cast(pl.String).str.strip_chars().cast(pl.Int64, strict=False)
+    found = found.with_columns(as_plain_text(pl.col(c), t).alias(c) for c, t in found.schema.items())
+    numbers = found[number].str.strip_chars().cast(pl.Int64, strict=False)
     if numbers.null_count():
         raise ConfigError(f"{path.name}: {ROW_NUMBER} is no number in line {numbers.is_null().arg_true()[0] + 1}")
     texts = [c for c in found.columns if c not in {number, f"{RAW}_in_file", f"{IDENTITY}_in_file"}]
-    cells = [pl.col(c).cast(pl.String) if sheet else _bare(pl.col(c)) for c in texts]
+    cells = [pl.col(c) if sheet else _bare(pl.col(c)) for c in texts]
     return found.select(numbers.alias(ROW_NUMBER), *(cell.alias(c) for c, cell in zip(texts, cells, strict=True)))
 
 
@@ -105,7 +108,7 @@ def _csv(table: pl.DataFrame) -> bytes:
 
 
 def _safe_names(names: Iterable[str]) -> list[str]:
-    return pl.DataFrame({"n": list(names)}).select(_safe(pl.col("n")))["n"].to_list()
+    return pl.DataFrame({"n": list(names)}).select(_safe(pl.col("n")).alias("n"))["n"].to_list()
 
 
 def _write_xlsx(path: Path, table: pl.DataFrame) -> None:

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from import_project.errors import ConfigError
+from import_project.formats.characters import character_issues
 from import_project.frames import IDENTITY, RAW, RESERVED, ROW_NUMBER, Batch, issues_frame
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.parts import Parts
@@ -75,12 +76,13 @@ async def replay_rows(held: Held, asked: Replay) -> Facts:
     def accepted(columns: list[str]) -> Iterator[pl.DataFrame]:
         return held.parts.tables.batches(held.feed, "accepted", held.sha256, columns=columns)
 
-    batch = Batch(frame=given.drop(IDENTITY), issues=issues_frame([]), records=given.height)
+    changes = _changes(waiting, given)
+    batch = Batch(frame=given.drop(IDENTITY), issues=_still_broken(held, given, changes), records=given.height)
     split = split_again(
         batch, compiled(schema), others=accepted, replayed=before, transform=held.loaded.callbacks.transform
     )
     passed = split.accepted.join(given.select(ROW_NUMBER, IDENTITY), on=ROW_NUMBER, how="left", maintain_order="left")
-    changes = _changes(waiting, given, passed[ROW_NUMBER])
+    changes = changes.join(passed.select(ROW_NUMBER), on=ROW_NUMBER, how="semi", maintain_order="left")
     columns = schema.identity or [c.name for c in schema.columns]
     now = _identities_now(held, given, changes[ROW_NUMBER].unique(), columns)
     passed = passed.join(now, on=ROW_NUMBER, how="left", maintain_order="left")
@@ -105,24 +107,37 @@ def corrected(waiting: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
         raise ConfigError(f"row {rows.filter(rows[ROW_NUMBER].is_duplicated())[ROW_NUMBER][0]} stands twice")
     own = [c for c in waiting.columns if c not in RESERVED]
     there = [c for c in own if c in rows.columns]
-    mended = rows.select(ROW_NUMBER, *there)
+    mended = rows.select(ROW_NUMBER, *(pl.col(c).cast(pl.String) for c in there))
     kept = waiting.join(rows.select(ROW_NUMBER), on=ROW_NUMBER, how="semi", maintain_order="left").drop(there)
     return kept.join(mended, on=ROW_NUMBER, how="left", maintain_order="left").select(waiting.columns)
 
 
-def _changes(waiting: pl.DataFrame, given: pl.DataFrame, numbers: pl.Series) -> pl.DataFrame:
-    """Return `row_number`, `column`, `before`, `after` of each cell that was changed in the rows named."""
-    old = waiting.filter(pl.col(ROW_NUMBER).is_in(numbers.implode()))
-    new = given.filter(pl.col(ROW_NUMBER).is_in(numbers.implode()))
+def _changes(waiting: pl.DataFrame, given: pl.DataFrame) -> pl.DataFrame:
+    """Return `row_number`, `column`, `before`, `after` of each cell that was changed."""
     found = [
-        old.select(ROW_NUMBER, column=pl.lit(c), before=pl.col(c))
-        .join(new.select(ROW_NUMBER, after=pl.col(c)), on=ROW_NUMBER, maintain_order="left")
+        waiting.select(ROW_NUMBER, column=pl.lit(c), before=pl.col(c))
+        .join(given.select(ROW_NUMBER, after=pl.col(c)), on=ROW_NUMBER, maintain_order="left")
         .filter(~pl.col("before").eq_missing(pl.col("after")))
         for c in waiting.columns
         if c not in RESERVED
     ]
     schema = {ROW_NUMBER: pl.Int64, "column": pl.String, "before": pl.String, "after": pl.String}
     return pl.concat([pl.DataFrame(schema=schema), *found]).sort(ROW_NUMBER, maintain_order=True)
+
+
+def _still_broken(held: Held, given: pl.DataFrame, changes: pl.DataFrame) -> pl.DataFrame:
+    """Return what the format found wrong with rows, where nothing was changed: a torn record that nobody mended is
+    torn.
+
+    A finding about a cell is gone when the cell was changed, one about the whole record when anything in it was.
+    """
+    found = held.parts.tables.read(held.feed, "findings", held.sha256)
+    found = found.filter(pl.col("severity") == "error").join(given.select(ROW_NUMBER), on=ROW_NUMBER, how="semi")
+    of_cells = found.filter(pl.col("column").is_not_null()).join(changes, on=[ROW_NUMBER, "column"], how="anti")
+    of_rows = found.filter(pl.col("column").is_null()).join(changes, on=ROW_NUMBER, how="anti")
+    texts = [c for c in given.columns if c not in RESERVED]
+    new = issues_frame(character_issues(given, texts)).join(found, on=[ROW_NUMBER, "column"], how="anti")
+    return pl.concat([of_cells, of_rows, new]).sort(ROW_NUMBER, maintain_order=True)
 
 
 def _identities_now(held: Held, given: pl.DataFrame, changed: pl.Series, columns: Sequence[str]) -> pl.DataFrame:

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     import pandera.polars as pa
 
 _CELL_OPTIONS = frozenset({"decimal_mark", "group_mark", "date_format", "datetime_format", "timezone", "severity"})
+_SCHEMA_OPTIONS = frozenset({"quarantined_percent", "quarantined_rows", "identity"})
 
 
 def from_pandera(given: Any, name: str) -> RowSchema:
@@ -38,7 +39,10 @@ def from_pandera(given: Any, name: str) -> RowSchema:
     else:
         raise ConfigError(f"{name} is no Pandera schema for Polars", do="use pandera.polars.DataFrameModel")
     _refuse(config, name)
-    own = config.metadata or {}
+    kept = getattr(getattr(given, "__config__", None), "metadata", None)
+    own = dict(kept or config.metadata or {})  # a model does not hand its own on to the schema that it makes
+    if strange := set(own) - _SCHEMA_OPTIONS:
+        raise ConfigError(f"schema {name}: metadata {', '.join(sorted(strange))} is not known")
     columns = tuple(_column(column, f"{name}.{key}") for key, column in config.columns.items())
     key = tuple(config.unique or ())
     return RowSchema(
