@@ -10,10 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, inbox
+from benchmarks import formats, inbox, rows
 from benchmarks.peers import PeerMissing, told_versions
 
-BENCHMARKS = {"formats": (formats.run, dict), "inbox": (inbox.run, told_versions)}
+BENCHMARKS = {
+    "formats": (formats.run, dict),
+    "inbox": (inbox.run, told_versions),
+    "rows": (rows.run, rows.versions),
+}
 RESULTS = Path(__file__).with_name("results")
 
 

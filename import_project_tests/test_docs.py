@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, get_args
 
+import click
 import pytest
 from pydantic import BaseModel
 
@@ -13,6 +14,7 @@ from import_project.config import feed as models
 from import_project.config import schemas
 from import_project.config.settings import PREFIX, Settings
 from import_project.config.values import Secret
+from import_project.formats.registry import ROW_FORMATS
 from import_project.matching.rules import RULES
 
 ROOT = Path(__file__).parent.parent
@@ -27,6 +29,20 @@ def test_every_command_is_told() -> None:
     told = set(re.findall(r"`import-project (\w+)", text("docs/operations.md")))
     assert told == set(cli.commands)
     assert all(command.help for command in cli.commands.values())
+
+
+def test_every_command_of_a_group_is_told() -> None:
+    told = text("docs/operations.md")
+    for group in cli.commands.values():
+        if isinstance(group, click.Group):
+            for name, command in group.commands.items():
+                assert re.search(rf"`[^`]*{name}\b", told), f"{group.name} {name}"
+                assert command.help
+
+
+def test_every_format_is_told() -> None:
+    told = text("docs/formats.md")
+    assert [name for name in ROW_FORMATS if f"`{name}`" not in told] == []
 
 
 def test_every_setting_is_told() -> None:
@@ -54,7 +70,7 @@ def parts(annotation: Any) -> list[type]:
 
 @pytest.mark.parametrize("model", [models.Feed, models.Api, schemas.Schema, schemas.ColumnRules])
 def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
-    told = text("docs/feeds.md") + text("docs/inbox.md")
+    told = text("docs/feeds.md") + text("docs/inbox.md") + text("docs/formats.md")
     assert [key for key in keys(model) if f"`{key}`" not in told] == []
 
 

@@ -84,7 +84,7 @@ class _Cutter:
                 for end in self._ends_of_records(piece):
                     text = self._line_feeds(piece[:end])
                     if end and (structure := Structure(text, self._dialect)).sound:
-                        self._take(end)
+                        self._pending = self._pending[end:]
                         return text, structure, []
             if self._quote in self._pending[:LONGEST_RECORD]:
                 return self._next_strictly()

@@ -99,13 +99,13 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
     records, gaps = structure.records, dialect.width - 1
     raw = pl.lit(None, pl.String).alias(RAW)
     try:
-        cells = _cells(text, dialect, extra_columns="raise")
+        cells = _cells(text, structure, dialect, extra_columns="raise")
     except pl.exceptions.PolarsError:
         cells = None
     if cells is not None and cells.height == records and structure.delimiters == records * gaps:
         return cells.select(_numbers(), *dialect.columns, raw), [], records
     try:
-        cells = _cells(text, dialect, extra_columns="ignore") if cells is None else cells
+        cells = _cells(text, structure, dialect, extra_columns="ignore") if cells is None else cells
     except pl.exceptions.PolarsError:
         return None
     if cells.height != records:
@@ -129,7 +129,9 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
     return frame, issues, records
 
 
-def _cells(text: bytes, dialect: Dialect, *, extra_columns: Literal["ignore", "raise"]) -> pl.DataFrame:
+def _cells(
+    text: bytes, structure: Structure, dialect: Dialect, *, extra_columns: Literal["ignore", "raise"]
+) -> pl.DataFrame:
     cells = pl.read_csv(
         text,
         has_header=False,
@@ -141,9 +143,8 @@ def _cells(text: bytes, dialect: Dialect, *, extra_columns: Literal["ignore", "r
         raise_if_empty=False,
         glob=False,
     )
-    if dialect.quote.encode() * 2 in text:  # a quoted empty cell is as empty as any other
-        cells = cells.with_columns(pl.all().replace("", None))
-    return cells
+    # A quoted empty cell is as empty as any other.
+    return cells.with_columns(pl.all().replace("", None)) if structure.quoted_nothing else cells
 
 
 def _numbers() -> pl.Expr:

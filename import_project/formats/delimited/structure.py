@@ -10,7 +10,7 @@ from functools import cached_property
 
 import polars as pl
 
-from import_project.formats.bytes_index import CR, LF, SPACE, TAB, byte_column, has_controls
+from import_project.formats.bytes_index import CR, DEL, LF, SPACE, TAB, byte_column
 
 _MOST_LINES_LOOKED_AT = 10_000
 
@@ -45,12 +45,19 @@ class Structure:
         self._text, self._column = text, byte_column(text)
         self._quote, self._delimiter = ord(dialect.quote), ord(dialect.delimiter)
         self.quoted = dialect.quote.encode() in text
+        self._found: dict[int, pl.Series] = {}
+
+    def _marks(self, sign: int) -> pl.Series:
+        """Whether each byte is the sign; each is looked for once, and a mark is a bit."""
+        if sign not in self._found:
+            self._found[sign] = self._column == sign
+        return self._found[sign]
 
     def _places(self, sign: int) -> pl.Series:
-        return (self._column == sign).arg_true().cast(pl.Int64)
+        return self._marks(sign).arg_true().cast(pl.Int64)
 
     def _count(self, sign: int) -> int:
-        return int((self._column == sign).sum())
+        return int(self._marks(sign).sum())
 
     @cached_property
     def _quotes(self) -> pl.Series:
@@ -118,6 +125,11 @@ class Structure:
         return counts[0], counts[1]
 
     @property
+    def quoted_nothing(self) -> bool:
+        """Whether a cell is written as two quotes with nothing between them."""
+        return self.quoted and bool((self._closings == self._openings.head(self._closings.len()) + 1).any())
+
+    @property
     def delimiters(self) -> int:
         """How many delimiters part fields."""
         return self._count(self._delimiter) - (self._inside[0] if self.quoted else 0)
@@ -131,15 +143,18 @@ class Structure:
     @property
     def controls(self) -> bool:
         """Whether there are control characters beside tab and line ends."""
-        return has_controls(self._text, self._column)
+        usual = sum(self._count(sign) for sign in (LF, CR, TAB) if sign in self._text)
+        return int((self._column < SPACE).sum()) != usual or DEL in self._text
 
     @property
     def trimmed(self) -> bool:
         """Whether no cell of an ASCII text without control characters begins or ends with a blank, for certain."""
         if TAB in self._text or (self.quoted and self._inside[1]):
             return False
-        blank, edge = self._column == SPACE, self._is_edge(self._column)
-        beside = (blank & edge.shift(1, fill_value=True)) | (blank & edge.shift(-1, fill_value=True))
+        edge = self._marks(self._delimiter) | self._marks(LF)
+        edge = edge | self._marks(CR) if CR in self._text else edge
+        blank = self._marks(SPACE)
+        beside = blank & (edge.shift(1, fill_value=True) | edge.shift(-1, fill_value=True))
         if not beside.any() and not self.quoted:
             return True
         if not self.quoted or self._outside(beside.arg_true().cast(pl.Int64)).len():
