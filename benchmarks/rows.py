@@ -22,7 +22,7 @@ from import_project.formats.registry import row_format
 from import_project.frames import ROW_NUMBER
 from import_project.store.tables import Tables
 from import_project.validation.rules import Rules, compiled
-from import_project.validation.split import Split, split_rows, whole
+from import_project.validation.split import Split, kept_of, split_rows, whole
 
 MILLION = 1_000_000
 FEW = 50_000
@@ -178,7 +178,8 @@ def _to_tables(home: Path, path: Path, rules: Rules, form: str) -> None:
             content.seek(0)
             return row_format(form).parts(content)
 
-        for piece in split_rows(read, rules, identities=True):  # type: ignore[arg-type]
+        kept = kept_of(path.stat().st_size)
+        for piece in split_rows(read, rules, identities=True, kept_bytes=kept):  # type: ignore[arg-type]
             for name, table in written.items():
                 table.append(getattr(piece, name))
 

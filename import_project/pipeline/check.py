@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
+from io import SEEK_END
 from typing import Any, BinaryIO
 
 import polars as pl
@@ -20,7 +21,7 @@ from import_project.pipeline.freeze import as_json
 from import_project.pipeline.skip import left_out
 from import_project.validation.payments import split_payments
 from import_project.validation.rules import compiled
-from import_project.validation.split import Split, split_rows
+from import_project.validation.split import Split, kept_of, split_rows
 
 _HEAD = 1 << 18
 _MOST_TOLD = 10_000
@@ -98,7 +99,10 @@ def _check_rows(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
     schema = loaded.schema
     assert schema is not None
     checked.posted_to = loaded.feed.post.rows or str(loaded.feed.post.on_row)
-    for split in split_rows(_reader(loaded, open_file), compiled(schema), transform=loaded.callbacks.transform):
+    with open_file() as content:
+        kept = kept_of(content.seek(0, SEEK_END))
+    rules, transform = compiled(schema), loaded.callbacks.transform
+    for split in split_rows(_reader(loaded, open_file), rules, transform=transform, kept_bytes=kept):
         checked.take_in(split)
         if not split.accepted.height:
             continue

@@ -18,7 +18,7 @@ from import_project.in_order import in_order
 from import_project.pipeline.hold import Facts, Held
 from import_project.validation.payments import split_payments
 from import_project.validation.rules import compiled
-from import_project.validation.split import split_rows
+from import_project.validation.split import kept_of, split_rows
 
 
 async def parse_file(held: Held) -> Facts:
@@ -128,7 +128,11 @@ def _validate_rows(held: Held) -> dict[str, int]:
     names = ("issues", "quarantined", "accepted")
     with held.parts.tables.writing(held.feed, held.sha256, *names) as tables, Reader(held) as read:
         pieces = split_rows(
-            read, compiled(held.loaded.schema), identities=True, transform=held.loaded.callbacks.transform
+            read,
+            compiled(held.loaded.schema),
+            identities=True,
+            transform=held.loaded.callbacks.transform,
+            kept_bytes=kept_of(held.parts.landing.path(held.sha256).stat().st_size),
         )
         for piece in pieces:
             for name in names:

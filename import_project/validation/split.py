@@ -15,8 +15,15 @@ from import_project.validation.look import Looked, Looker, Transform, missing_co
 from import_project.validation.repeats import Repeats, candidates, twice
 from import_project.validation.rules import Once, Rule, Rules, columns_needed
 
-#: Up to this size a file's rows are held in memory between the two looks at them; a larger file is read again.
-KEPT_BYTES = 400 << 20
+_SMALL_FILE, _KEPT_BYTES = 128 << 20, 400 << 20
+
+
+def kept_of(file_size: int) -> int:
+    """Return how much of a file of so many bytes may be held in memory between the two looks at its rows.
+
+    A larger file is read again: what it held by then would stay with the process.
+    """
+    return _KEPT_BYTES if file_size <= _SMALL_FILE else 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +56,7 @@ def split_rows(
     *,
     identities: bool = False,
     transform: Transform | None = None,
-    kept_bytes: int = KEPT_BYTES,
+    kept_bytes: int = _KEPT_BYTES,
 ) -> Iterator[Split]:
     """Part the rows of a file, piece by piece, in file order; the first piece has no row, but all columns.
 
