@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 import pytest
@@ -34,13 +35,13 @@ def installation(tmp_path: Path, sftp: SftpPeer, api: ApiPeer) -> Installation:
 
 
 @pytest.fixture(scope="session")
-def postgres_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    home = tmp_path_factory.mktemp("postgres")
-    for folder in (home, *home.parents):  # as root, the package runs the server as a user of its own
-        if folder.stat().st_uid == 0 and "pytest" in folder.name:
-            folder.chmod(0o755)
-    with postgres(home) as url:
-        yield url
+def postgres_url() -> Iterator[str]:
+    """As root, the package runs the server as a user of its own, for whom pytest's folders are closed: each session that
+    begins closes them again, also for the servers of those under way."""
+    with TemporaryDirectory(prefix="postgres-") as home:
+        Path(home).chmod(0o755)
+        with postgres(Path(home)) as url:
+            yield url
 
 
 @pytest.fixture
