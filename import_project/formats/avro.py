@@ -5,7 +5,8 @@ from typing import Any, BinaryIO
 
 from import_project.errors import Unreadable
 from import_project.formats.foreign import foreign_errors
-from import_project.formats.loose import Loose, loose_parts
+from import_project.formats.json.scan import written
+from import_project.formats.loose import Loose, flat, loose_parts
 from import_project.frames import Part
 
 
@@ -26,4 +27,4 @@ def _records(content: BinaryIO) -> Iterator[Loose]:
         for record in fastavro.reader(content):
             if not isinstance(record, dict):
                 raise Unreadable("the Avro file holds no records")
-            yield Loose(fields=record)
+            yield Loose(fields=record, text=written(flat(record)))

@@ -90,7 +90,8 @@ def _filled(book: "fastexcel.ExcelReader", place: int) -> bool:
 def _plain(column: pl.Series) -> pl.Series:
     """Numbers as Excel itself knows them, to 15 digits; days without a time as dates; the rest as it is."""
     if column.dtype == pl.Float64:
-        return column.round_sig_figs(_EXCEL_DIGITS)
+        whole = column == column.floor()  # long numbers, such as those of cards, are what the file holds
+        return column.zip_with(whole.fill_null(value=False), column.round_sig_figs(_EXCEL_DIGITS))
     if isinstance(column.dtype, pl.Datetime):
         days = column.drop_nulls()
         return column.dt.date() if (days.dt.date().cast(column.dtype) == days).all() else column

@@ -5,14 +5,13 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from itertools import islice
 from typing import Any
 from uuid import UUID
 
 import polars as pl
 
 from import_project.errors import Unreadable
-from import_project.formats.caps import DEEPEST, MOST_CELLS, MOST_COLUMNS
+from import_project.formats.caps import BLOCK, DEEPEST, MOST_CELLS, MOST_COLUMNS
 from import_project.formats.characters import BAD, CONTROLS, character_issues, shown_columns
 from import_project.formats.json.scan import NotJson, Number, written
 from import_project.frames import RAW, RESERVED, ROW_NUMBER, Batch, Part, issues_frame
@@ -33,13 +32,16 @@ class Loose:
 
 def loose_parts(records: Iterable[Loose | None]) -> Iterator[Part]:
     """Yield batches of records, at least one. None stands for a number without a record, such as a blank line."""
-    found = iter(records)
-    some = list(islice(found, _AT_ONCE))
-    while True:
+    some: list[Loose | None] = []
+    size, given = 0, False
+    for record in records:
+        some.append(record)
+        size += len(record.text) if record is not None else 1
+        if len(some) >= _AT_ONCE or size >= BLOCK:
+            yield partial(_batch, some)
+            some, size, given = [], 0, True
+    if some or not given:
         yield partial(_batch, some)
-        some = list(islice(found, _AT_ONCE))
-        if not some:
-            return
 
 
 def _batch(records: list[Loose | None]) -> Batch:
@@ -60,7 +62,7 @@ def _batch(records: list[Loose | None]) -> Batch:
             continue
         rows[number] = cells
         columns.update(dict.fromkeys(cells))
-    if len(columns) > MOST_COLUMNS or len(columns) * len(rows) > 10 * MOST_CELLS:
+    if len(columns) > MOST_COLUMNS or len(columns) * len(rows) > 3 * MOST_CELLS:
         raise Unreadable(f"{len(rows)} records have {len(columns):,} columns between them")
     frame = pl.DataFrame(
         {
@@ -90,7 +92,7 @@ def _flatten(fields: Mapping[str, Any], above: str, cells: dict[str, str | None]
     if depth > DEEPEST:
         raise NotJson(f"values are nested more than {DEEPEST} deep")
     for key, value in fields.items():
-        name = above + str(key)
+        name = above + (_proper(str(key)) or "")
         if isinstance(value, Mapping):
             _flatten(value, f"{name}.", cells, depth + 1)
             continue
@@ -117,6 +119,8 @@ def as_text(value: Any) -> str | None:
             return "true" if value else "false"
         case float():
             return repr(value).removesuffix(".0")
+        case Decimal() if value.is_finite():
+            return f"{value:f}"
         case int() | Decimal() | UUID() | timedelta():
             return str(value)
         case datetime() | date() | time():

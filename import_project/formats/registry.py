@@ -59,8 +59,9 @@ def row_format(name: str) -> RowFormat:
 
 
 def recognises(name: str, content: bytes, options: Mapping[str, Any]) -> bool:
-    """Whether `content`, the beginning of a file, is of the format called `name` with these options."""
-    return bool(_module(name).recognise(content, **options))
+    """Whether `content`, the beginning of a file, may be read as the format that a feed names, with these options."""
+    named = {"named": True} if name in ROW_FORMATS else {}
+    return bool(_module(name).recognise(content, **options, **named))
 
 
 def batches(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Iterator[Batch]:
@@ -77,7 +78,7 @@ def read_whole(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Read
 
 def detect(content: bytes) -> str:
     """Return the name of the one format that `content` fits. Raises NotRecognised when none or two do."""
-    fits = [name for name in FORMATS if recognises(name, content, {})]
+    fits = [name for name in FORMATS if _module(name).recognise(content)]
     if not fits:
         if not content.strip():
             raise NotRecognised("the file is empty")

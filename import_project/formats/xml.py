@@ -6,9 +6,12 @@ from typing import Any, BinaryIO
 
 from import_project.errors import Unreadable
 from import_project.formats.caps import DEEPEST
+from import_project.formats.json.scan import NotJson
 from import_project.formats.loose import Loose, loose_parts
 from import_project.formats.markup import refuse_doctype
 from import_project.frames import Part
+
+_ANY = ["*", "*"]
 
 
 def recognise(content: bytes, *, record: str | None = None, **_options: Any) -> bool:
@@ -26,13 +29,14 @@ def parts(content: BinaryIO, *, record: str | None = None) -> Iterator[Part]:
     document type.
     """
     refuse_doctype(content)
-    return loose_parts(_records(content, record.strip("/").split("/") if record else ["*", "*"]))
+    return loose_parts(_records(content, record.strip("/").split("/") if record else _ANY))
 
 
 def _records(content: BinaryIO, path: list[str]) -> Iterator[Loose]:
     from lxml import etree
 
     here: list[str] = []
+    found, record = False, 0
     try:
         # Nothing outside the file is fetched, no entity is put in, and libxml2's own limits on depth and size hold.
         events = etree.iterparse(
@@ -48,17 +52,33 @@ def _records(content: BinaryIO, path: list[str]) -> Iterator[Loose]:
         for event, element in events:
             if event == "start":
                 here.append(local_name(element.tag))
+                if not record and _at(path, here):
+                    record = len(here)
                 continue
-            if len(here) == len(path) and all(step in {"*", name} for step, name in zip(path, here, strict=True)):
-                text = etree.tostring(element, encoding="unicode", with_tail=False)
-                yield Loose(fields=_fields(element, 1), text=text)
-            if len(here) <= len(path):
+            if len(here) == record:
+                found = True
+                yield _record(element, etree.tostring(element, encoding="unicode", with_tail=False))
+                record = 0
+            if not record:
                 element.clear()
                 while element.getprevious() is not None:
                     del element.getparent()[0]
             here.pop()
     except etree.XMLSyntaxError as error:
         raise Unreadable(f"the XML cannot be read: {error.msg}") from None
+    if not found and path != _ANY:
+        raise Unreadable(f"the document has no element at {'/'.join(path)}", do="look at format.record")
+
+
+def _at(path: list[str], here: list[str]) -> bool:
+    return len(here) == len(path) and all(step in {"*", name} for step, name in zip(path, here, strict=True))
+
+
+def _record(element: Any, text: str) -> Loose:
+    try:
+        return Loose(fields=_fields(element, 1), text=text)
+    except NotJson as error:
+        return Loose(text=text, rule="unreadable_record", message=str(error))
 
 
 def local_name(tag: object) -> str:
@@ -67,22 +87,28 @@ def local_name(tag: object) -> str:
 
 
 def _fields(element: Any, depth: int) -> dict[str, Any]:
+    """Raises NotJson where two attributes have one name, or text stands between elements: neither has a column."""
+    if depth > DEEPEST:
+        raise NotJson(f"elements are nested more than {DEEPEST} deep")
     fields: dict[str, Any] = {f"@{local_name(name)}": value for name, value in element.attrib.items()}
+    if len(fields) != len(element.attrib):
+        raise NotJson("two attributes have the same name but for their namespace")
     own = (element.text or "").strip()
     if own:
         fields["text"] = own
+    repeated: dict[str, list[Any]] = {}
     for child in element:
-        name = local_name(child.tag)
-        value = _value(child, depth)
+        if (child.tail or "").strip():
+            raise NotJson(f"text stands behind the element {local_name(child.tag)[:40]}")
+        repeated.setdefault(local_name(child.tag), []).append(_value(child, depth))
+    for name, values in repeated.items():
         if name in fields:
-            before = fields[name]
-            fields[name] = [*before, value] if isinstance(before, list) else [before, value]
-        else:
-            fields[name] = value
+            raise NotJson(f"two fields are called {name[:40]!r}")
+        fields[name] = values[0] if len(values) == 1 else values
     return fields
 
 
 def _value(child: Any, depth: int) -> Any:
     if len(child) or child.attrib:
-        return _fields(child, depth + 1) if depth < DEEPEST else {}
+        return _fields(child, depth + 1)
     return (child.text or "").strip() or None

@@ -30,12 +30,16 @@ _GUESS_BYTES = 20_000
 _LONGEST_HEADER = 1 << 20
 
 
-def recognise(content: bytes, *, delimiter: str | None = None, encoding: str | None = None, **_options: Any) -> bool:
+def recognise(
+    content: bytes, *, delimiter: str | None = None, encoding: str | None = None, named: bool = False, **_options: Any
+) -> bool:
     """Whether `content` looks like delimited text.
 
-    With a declared delimiter any text does; without, its first lines must have equally many of one delimiter, and it
+    Where the format is `named`, any text does. Else its first lines must have equally many of one delimiter, and it
     must not begin as XML or JSON do.
     """
+    if named:
+        return bool(content.strip()) and not content.startswith(_NO_TEXT)
     marked = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     if content.startswith(_NO_TEXT) or (b"\x00" in content[:4096] and encoding is None and not marked):
         return False

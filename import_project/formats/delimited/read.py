@@ -1,6 +1,7 @@
 """The records of a delimited file as batches of text columns. Sound chunks are parted by Polars, torn ones came
 parted."""
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import partial
@@ -9,6 +10,7 @@ from typing import BinaryIO, Literal
 
 import polars as pl
 
+from import_project.errors import Unreadable
 from import_project.formats.bytes_index import byte_column, has_controls
 from import_project.formats.caps import BLOCK
 from import_project.formats.characters import character_issues, marked, shown_columns, utf8_blocks
@@ -18,6 +20,9 @@ from import_project.formats.delimited.strict import Record, strict_records
 from import_project.formats.delimited.structure import Dialect, Structure
 from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_frame
 from import_project.records.issues import Issue, Severity
+
+#: Beginnings that mean something else than text to Polars: zlib, gzip, zstd, a byte order mark.
+_MAGIC = (b"x\x01", b"x^", b"x\x9c", b"x\xda", b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xef\xbb\xbf")
 
 
 def parts(
@@ -50,7 +55,12 @@ def parts(
 
 def _without_lines(head: bytes, lines: int) -> bytes:
     for _ in range(lines):
-        head = head[head.find(b"\n") + 1 or len(head) :]
+        end = re.search(rb"\r\n|\n|\r(?!\Z)", head)
+        if end is None:
+            raise Unreadable(
+                f"the file has not the {lines} lines that stand before its header", do="see format.skip_lines"
+            )
+        head = head[end.end() :]
     return head
 
 
@@ -96,6 +106,8 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
     Polars pads short records without a word; that none is short is proved by the number of delimiters, once no record
     is too long. Where some are ragged, the structure says which, and where their text is.
     """
+    if text.startswith(_MAGIC):
+        return None  # Polars would unpack it, or leave the mark out
     records, gaps = structure.records, dialect.width - 1
     raw = pl.lit(None, pl.String).alias(RAW)
     try:

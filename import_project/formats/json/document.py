@@ -15,9 +15,11 @@ from import_project.frames import Part
 _BLOCK = 1 << 20
 
 
-def recognise(content: bytes, **_options: Any) -> bool:
+def recognise(content: bytes, *, named: bool = False, encoding: str | None = None, **_options: Any) -> bool:
     """Whether the content begins as a list of values or an object does, and is not one object a line."""
     start = content.removeprefix(codecs.BOM_UTF8).lstrip()
+    if named:
+        return encoding is not None or begins_like_json(start)
     return begins_like_json(start) and not lines.recognise(content)
 
 
@@ -32,7 +34,7 @@ def parts(content: BinaryIO, *, encoding: str | None = None, records: str | None
 
 
 def _records(document: "_Document", path: list[str]) -> Iterator[Loose | None]:
-    depth = document.enter(path)
+    document.enter(path)
     if document.peek() != "[":
         if path:
             raise Unreadable(f"{'.'.join(path)} is no list")
@@ -42,7 +44,8 @@ def _records(document: "_Document", path: list[str]) -> Iterator[Loose | None]:
         yield Loose(fields=value, text=text)
     else:
         yield from document.elements()
-    if depth == 0 and document.peek():
+    document.leave(path)
+    if document.peek():
         raise Unreadable("more text follows the document")
 
 
@@ -74,8 +77,20 @@ class _Document:
                 return
             self._expect(",")
 
-    def enter(self, path: list[str]) -> int:
-        """Go into nested objects, to the value at `path`. Returns how many objects were entered."""
+    def leave(self, path: list[str]) -> None:
+        """Read on to the end of the objects that were entered: a path that comes twice, or a cut, is a mistake."""
+        for step in reversed(path):
+            while self.peek() == ",":
+                self._expect(",")
+                key, _ = self.value("a key")
+                self._expect(":")
+                if key == step:
+                    raise Unreadable(f"the key {step[:40]!r} is given twice")
+                self.value(f"the value of {str(key)[:40]}")
+            self._expect("}")
+
+    def enter(self, path: list[str]) -> None:
+        """Go into nested objects, to the value at `path`."""
         if len(path) > DEEPEST:
             raise Unreadable(f"the path to the records has more than {DEEPEST} steps")
         for step in path:
@@ -90,7 +105,6 @@ class _Document:
                 self.value(f"the value of {str(key)[:40]}")
                 if self.peek() == ",":
                     self._expect(",")
-        return len(path)
 
     def peek(self) -> str:
         """Return the next character that is no blank; an empty text at the end."""

@@ -12,8 +12,10 @@ from import_project.frames import Part
 _LOOKED_AT = 1 << 17
 
 
-def recognise(content: bytes, **_options: Any) -> bool:
+def recognise(content: bytes, *, named: bool = False, **_options: Any) -> bool:
     """Whether the text begins with an object, and at least half of its first lines are one by themselves."""
+    if named:
+        return b"{" in content
     start = content.removeprefix(b"\xef\xbb\xbf").lstrip()
     if not start.startswith(b"{"):
         return False
