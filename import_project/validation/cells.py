@@ -15,10 +15,11 @@ if TYPE_CHECKING:
 _WORDS = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
 _BLANKS = "[ \u00a0\u202f]"
 _DIRECTIVES: Mapping[str, str] = {
-    "%Y": "[0-9]{4}",
-    **dict.fromkeys(("%y", "%m", "%d", "%H", "%M", "%S"), "[0-9]{2}"),
+    "%Y": "(?:[1-9][0-9]{3}|0[1-9][0-9]{2}|00[1-9][0-9]|000[1-9])",
+    **dict.fromkeys(("%y", "%m", "%d", "%H", "%M"), "[0-9]{2}"),
+    "%S": "[0-5][0-9]",  # a sixtieth second would become the next minute
     "%j": "[0-9]{3}",
-    "%.f": r"(?:\.[0-9]{1,9})?",
+    "%.f": r"(?:\.[0-9]{1,6})?",
     "%z": "[+-][0-9]{2}:?[0-9]{2}",
     "%%": "%",
 }
@@ -34,9 +35,12 @@ def read_cells(column: "Column", source: pl.DataType, *, trimmed: bool = False) 
         text = pl.col(column.name)
         return _from_text(column, text if trimmed else text.str.strip_chars().replace("", None))
     if source == column.dtype:
-        return pl.col(column.name)
+        own = pl.col(column.name)
+        return _where(own.is_finite(), own) if column.type == "number" else own
     if column.type == "datetime" and isinstance(source, pl.Datetime):
-        return _in_utc(pl.col(column.name), column.timezone if source.time_zone is None else None)
+        exact = pl.col(column.name).cast(pl.Datetime("us", source.time_zone))
+        kept = _where(exact.cast(source) == pl.col(column.name), exact)
+        return _in_utc(kept, column.timezone if source.time_zone is None else None)
     if column.type == "date" and isinstance(source, pl.Datetime):
         day = pl.col(column.name).dt.date()
         return pl.when(day.cast(source) == pl.col(column.name)).then(day)
@@ -53,7 +57,7 @@ def as_plain_text(value: pl.Expr, source: pl.DataType) -> pl.Expr:
     if isinstance(source, pl.Decimal):
         return value.cast(pl.String).str.replace(r"(\.[0-9]*?)0+$", "${1}").str.strip_suffix(".")
     if isinstance(source, pl.Datetime):
-        return value.dt.strftime("%Y-%m-%dT%H:%M:%S" + ("%z" if source.time_zone else ""))
+        return value.dt.strftime("%Y-%m-%dT%H:%M:%S%.f" + ("%z" if source.time_zone else ""))
     return value.cast(pl.String)
 
 

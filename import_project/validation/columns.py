@@ -70,7 +70,7 @@ class Column:
             decimal_mark=".",
             group_mark=None,
             date_format="%Y-%m-%d",
-            datetime_format="%Y-%m-%dT%H:%M:%S",
+            datetime_format="%Y-%m-%dT%H:%M:%S%.f",
         )
 
     def severity_of(self, rule: str) -> Severity:

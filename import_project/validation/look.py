@@ -145,6 +145,9 @@ class Looker:
             given = self.transform(whole)
         except ImportProjectError:
             raise
+        except pl.exceptions.ColumnNotFoundError as error:
+            told = str(error).splitlines()[0]
+            raise Unreadable(f"the transform wants a column that the file has not: {told}") from error
         except Exception as error:
             raise ConfigError(f"the transform failed: {type(error).__name__}: {error}", do="mend it") from error
         if not _same_rows(given, whole):
@@ -157,6 +160,15 @@ class Looker:
         missing = [c.name for c in self.rules.schema.columns if not c.optional and c.name not in given.columns]
         if missing and batch.fixed:
             raise missing_columns(missing, batch.columns)
+
+    def _flags(self, values: pl.DataFrame) -> pl.DataFrame:
+        """Return a column for each rule of rows: true where it refuses one. Raises ConfigError, naming a rule that
+        fails."""
+        rules = self.rules.of_rows
+        try:
+            return values.select(r.bad.alias(str(i)) for i, r in enumerate(rules) if r.bad is not None)
+        except Exception:  # noqa: BLE001 - one by one, the rule that fails says so
+            return pl.DataFrame({str(i): rule.hits(values) for i, rule in enumerate(rules)})
 
     def _held_against_rules(
         self, given: pl.DataFrame, values: pl.DataFrame, batch: Batch
@@ -173,7 +185,7 @@ class Looker:
             for unfit, hits in _unfit_cells(column, given, values):
                 tell(hits, _Cell.of(column, unfit))
         if self.rules.of_rows and values.height:
-            flags = values.select(r.bad.alias(str(i)) for i, r in enumerate(self.rules.of_rows) if r.bad is not None)
+            flags = self._flags(values)
             broken = flags.select(pl.all().any()).row(0)
             for rule, flag, hit in zip(self.rules.of_rows, flags.iter_columns(), broken, strict=True):
                 if hit:

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 import polars as pl
 
-from import_project.errors import ConfigError
+from import_project.errors import ConfigError, ImportProjectError
+from import_project.frames import ROW_NUMBER
 from import_project.records.issues import Severity
 from import_project.validation.schema import RowSchema, empty_rows, of_one_row
 
@@ -40,11 +41,18 @@ class Rule:
 
     def hits(self, values: pl.DataFrame) -> pl.Series:
         """Return which rows of a frame the rule refuses."""
-        if self.bad is not None:
+        try:
+            if self.bad is None:
+                assert self.refused is not None
+                return self.refused(values)
             found = values.select(self.bad.alias("bad")).to_series()
-            return found if len(found) == values.height else pl.repeat(found[0], values.height, eager=True)
-        assert self.refused is not None
-        return self.refused(values)
+        except ImportProjectError:
+            raise
+        except Exception as error:  # a stranger's check, or a value it cannot bear
+            told = str(error).splitlines()[0] if str(error) else ""
+            where = f"rule {self.name} of {self.column or 'the row'}"
+            raise ConfigError(f"{where} failed on these rows: {type(error).__name__}: {told}", do="mend it") from error
+        return found if len(found) == values.height else pl.repeat(found[0], values.height, eager=True)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,11 +125,25 @@ def _rule(check: "pa.Check", key: str, empty: pl.DataFrame, schema: str) -> Rule
         severity=Severity.WARNING if check.raise_warning else Severity.ERROR,
     )
     good = _recorded(check, key)
-    if good is None:
+    if good is None or not (check.element_wise or _names_its_columns(good, empty)):
         return made(bad=None, whole_file=True, refused=partial(_by_pandera, check, key))
     _prove(good, empty, f"schema {schema}: rule {name} of {'the row' if key == _WHOLE_ROW else key}")
     bad = ~good.fill_null(bool(check.ignore_na))
     return made(bad=bad, whole_file=not (check.element_wise or of_one_row(good)))
+
+
+def _names_its_columns(good: pl.Expr, empty: pl.DataFrame) -> bool:
+    """Whether an expression is one, about columns it names: "all columns" would mean other ones in our frames."""
+    kinds = (pl.String(), pl.Int64(), pl.Float64(), pl.Decimal(38, 2), pl.Date(), pl.Boolean())
+    wider = pl.DataFrame(schema={**empty.schema, **{f"_other_{n}": kind for n, kind in enumerate(kinds)}})
+    try:
+        outputs = [frame.lazy().select(good).collect_schema().names() for frame in (empty, wider)]
+        plans = [frame.lazy().select(good).explain(optimized=False).partition("\n")[0] for frame in (empty, wider)]
+    except pl.exceptions.DuplicateError:
+        return False
+    except pl.exceptions.PolarsError:
+        return True  # it cannot be used, and is told so
+    return len(outputs[0]) == len(outputs[1]) == 1 and plans[0] == plans[1]
 
 
 class _NotRecorded(Exception):
@@ -170,7 +192,7 @@ def _recorded(check: "pa.Check", key: str) -> pl.Expr | None:
 def _by_pandera(check: "pa.Check", key: str, values: pl.DataFrame) -> pl.Series:
     from pandera.constants import CHECK_OUTPUT_KEY
 
-    result = check(values.lazy(), key)
+    result = check(values.drop(ROW_NUMBER, strict=False).lazy(), key)
     found = result.check_output.collect()[CHECK_OUTPUT_KEY].cast(pl.Boolean)
     good = found if len(found) == values.height else pl.repeat(found[0], values.height, dtype=pl.Boolean, eager=True)
     return ~good.fill_null(bool(check.ignore_na))

@@ -54,15 +54,21 @@ def condition_problem(text: str, empty: pl.DataFrame) -> str | None:
 def of_one_row(expression: pl.Expr) -> bool:
     """Whether what an expression says of a row depends on that row alone, for certain.
 
-    Polars answers for the outermost step only, and cannot tell of Python functions.
+    Polars answers for the outermost step only, and cannot tell of steps whose type it does not know without columns:
+    those of its SQL are arithmetic and comparisons, those of Python may be anything.
     """
+    written = str(expression)
+    if ".is_in([col(" in written or "python_udf" in written:  # among the values of a column: of all its rows
+        return False
     try:
         alone = expression.meta.is_row_separable()
+    except pl.exceptions.ColumnNotFoundError:
+        alone = ".sql_" in written
     except pl.exceptions.PolarsError:
         return False
-    if ".is_in([col(" in str(expression):  # among the values of a column: of all its rows
-        return False
-    return alone and all(of_one_row(inner) for inner in expression.meta.pop())
+    among = "is_in([Series" in written
+    inner = (e for e in expression.meta.pop() if not (among and str(e) == "Series"))
+    return alone and all(map(of_one_row, inner))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from import_project.errors import ConfigError, Unreadable
 from import_project.formats import delimited
+from import_project.formats.registry import recognises
 from import_project.frames import Reading
 from import_project_tests.formats.reading import problems
 from import_project_tests.formats.reading import read as read_format
@@ -189,3 +190,21 @@ def test_encodings_that_fail_are_our_errors(encoding: str) -> None:
 
 def test_line_of_blanks_between_rows_is_a_warning() -> None:
     assert problems(read(b"a,b\n1,2\n   \n3,4\n")) == [(2, "blank_row", None)]
+
+
+@pytest.mark.parametrize("start", [b"x^", b"x\x01", b"x\x9c", b"\x1f\x8b", b"\xef\xbb\xbfa"])
+def test_text_that_begins_as_something_packed_does_is_text(start: bytes) -> None:
+    reading = read(b"a,b\n" + start + b",1\ny,2\n", delimiter=",")
+    assert reading.frame["b"].to_list() == ["1", "2"]
+
+
+def test_lines_before_the_header_end_as_all_lines_do() -> None:
+    assert read(b"title\r1,2\r3,4\r", skip_lines=1, columns=["a", "b"]).frame.height == 2
+    with pytest.raises(Unreadable, match="has not the 5 lines"):
+        read(b"a,b\n1,2\n", skip_lines=5)
+
+
+def test_a_format_that_is_named_is_not_guessed_at() -> None:
+    for content in (b"a\n1\n2\n", b"a,b\n1\x00,2\n", b'a,b\n1\n2,"\n3,4,5\n'):
+        assert recognises("delimited", content, {})
+    assert not recognises("delimited", b"%PDF-1.7", {})

@@ -1,5 +1,6 @@
 """JSON documents and JSON lines: exact numbers, every broken line with its number, nothing guessed."""
 
+import io
 import json
 
 import pytest
@@ -8,7 +9,7 @@ from hypothesis import strategies as st
 
 from import_project.errors import Unreadable
 from import_project.formats.json.scan import Number, decoder, value_at, whole_value, written
-from import_project.formats.registry import detect
+from import_project.formats.registry import batches, detect
 from import_project_tests.formats.reading import cells, problems, read
 
 
@@ -148,3 +149,30 @@ def test_long_documents_are_read_in_pieces() -> None:
     reading = read("json", content)
     assert reading.frame["row_number"].to_list() == list(range(1, 30_001))
     assert reading.frame["n"].to_list() == [str(i) for i in range(30_000)]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        (b'{"items": [{"a": 1}], "items": [{"a": 2}]}', "given twice"),
+        (b'{"items": [{"a": 1}]', "expected }"),
+        (b'{"items": [{"a": 1}], !!', "a key is no JSON"),
+        (b'{"items": [{"a": 1}]} x', "more text follows"),
+    ],
+)
+def test_what_follows_the_list_is_read_too(content: bytes, told: str) -> None:
+    with pytest.raises(Unreadable, match=told):
+        read("json", content, records="items")
+
+
+def test_keys_are_text_too_and_many_cost_no_more() -> None:
+    assert problems(read("jsonl", b'{"\\ud800": 1}\n')) == [(1, "unreadable_record", None)]
+    many = "{" + ",".join(f'"k{i}": 1' for i in range(300_000)) + ', "k1": 2}'
+    assert "given twice" in read("jsonl", many.encode()).issues["message"][0]
+
+
+def test_batches_hold_a_bounded_number_of_bytes() -> None:
+    lines = b"".join(b'{"a": "%s"}\n' % (b"x" * 200_000) for _ in range(200))
+    sizes = [batch.frame["a"].str.len_bytes().sum() for batch in batches("jsonl", io.BytesIO(lines), {})]
+    assert len(sizes) > 3
+    assert max(sizes) < 20 << 20

@@ -130,3 +130,29 @@ def test_empty_files_have_their_columns() -> None:
     content = io.BytesIO()
     pq.write_table(TABLE.slice(0, 0), content)
     assert read("parquet", content.getvalue()).frame.columns == ["row_number", *TABLE.column_names, "raw"]
+
+
+def test_times_of_no_year_are_text_and_odd_texts_are_told() -> None:
+    table = pa.table(
+        {
+            "when": pa.array([2**63 - 1, 0], pa.timestamp("us")),
+            "day": pa.array([2**31 - 1, 0], pa.int32()).cast(pa.date32()),
+            "text": ["x\x00y", "z"],
+        }
+    )
+    content = io.BytesIO()
+    pq.write_table(table, content)
+    reading = read("parquet", content.getvalue())
+    assert reading.frame["when"].to_list() == [str(2**63 - 1), "1970-01-01T00:00:00"]
+    assert reading.frame["day"].to_list() == [str(2**31 - 1), "1970-01-01"]
+    assert problems(reading) == [(1, "control_character", "text")]
+
+
+def test_text_that_is_no_text_is_refused() -> None:
+    bad = pa.Array.from_buffers(
+        pa.string(), 1, [None, pa.py_buffer(b"\x00\x00\x00\x00\x02\x00\x00\x00"), pa.py_buffer(b"\xff\xfe")]
+    )
+    content = io.BytesIO()
+    pq.write_table(pa.table({"a": bad}), content)
+    with pytest.raises(Unreadable):
+        read("parquet", content.getvalue())

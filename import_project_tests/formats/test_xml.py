@@ -94,3 +94,18 @@ def test_prolog_is_read_no_further_than_the_first_element() -> None:
     content = io.BytesIO(b"<a>" + b"x" * 100_000)
     refuse_doctype(content)
     assert content.tell() == 0
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["<o>foo<b>x</b>tail</o>", "<o a='1' xmlns:x='u' x:a='2'/>", "<o text='1'>" + "<d>" * 70 + "</d>" * 70 + "</o>"],
+)
+def test_what_has_no_column_sets_the_record_aside(record: str) -> None:
+    reading = read("xml", f"<r>{record}<o><b>y</b></o></r>".encode())
+    assert reading.issues["rule"].to_list() == ["unreadable_record"]
+    assert cells(reading)[1] == {"b": "y"}
+
+
+def test_path_that_leads_nowhere_is_told() -> None:
+    with pytest.raises(Unreadable, match="no element at orders/orde"):
+        read("xml", ORDERS, record="orders/orde")

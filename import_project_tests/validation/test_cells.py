@@ -138,3 +138,23 @@ def test_outer_blanks_are_no_part_of_a_cell(cells: list[str]) -> None:
     column = Column(name="c", type="integer")
     assert values(column, *cells) == [int(c) if c.strip() == "1" else None for c in cells]
     assert values(Column(name="c"), *cells) == [c.strip() or None for c in cells]
+
+
+def test_no_digit_of_a_time_is_lost() -> None:
+    micro = pl.Series("c", ["2026-01-05T07:30:00.123456"]).str.to_datetime("%Y-%m-%dT%H:%M:%S%.f", time_unit="us")
+    nano = pl.Series("c", [1], dtype=pl.Int64).cast(pl.Datetime("ns"))
+    read_as = {"text": ["2026-01-05T07:30:00.123456"], "datetime": [datetime(2026, 1, 5, 7, 30, 0, 123_456, UTC)]}
+    for kind, expected in read_as.items():
+        column = Column(name="c", type=kind)  # type: ignore[arg-type]
+        assert micro.to_frame().select(read_cells(column, micro.dtype).alias("c"))["c"].to_list() == expected
+    when = Column(name="c", type="datetime")
+    assert nano.to_frame().select(read_cells(when, nano.dtype).alias("c"))["c"].to_list() == [None]
+    assert values(Column(name="c", type="datetime", datetime_format="%H:%M:%S %d.%m.%Y"), "12:30:60 31.01.2026") == [
+        None
+    ]
+    assert values(Column(name="c", type="date"), "0000-01-01", "0001-01-01") == [None, date(1, 1, 1)]
+    assert values(Column(name="c", type="number"), 1.5, float("nan"), float("inf"), dtype=pl.Float64) == [
+        1.5,
+        None,
+        None,
+    ]

@@ -278,3 +278,30 @@ def test_warnings_of_every_kind_quarantine_nothing() -> None:
     assert split.accepted["n"].to_list() == [1, 1, None, None]
     assert set(split.issues["severity"]) == {"warning"}
     assert {r for _, _, r in broken(split.issues)} == {"minimum", "unique", "unreadable", "required"}
+
+
+def test_checks_over_all_columns_see_those_of_the_schema_and_no_others() -> None:
+    everything = pa.Check(lambda d: d.lazyframe.select(pl.all_horizontal(pl.all().is_not_null())), name="full")
+    each = pa.Check(lambda d: d.lazyframe.select(pl.col("a", "b") >= 2), name="each")
+    columns = {"a": pa.Column(pl.Int64, nullable=True), "b": pa.Column(pl.Int64, nullable=True)}
+    schema = from_pandera(pa.DataFrameSchema(columns, checks=[everything]), "t")
+    assert broken(split_text(b"a,b,c\n1,,x\n2,3,x\n", schema).issues) == {(1, None, "full")}
+    assert compiled(from_pandera(pa.DataFrameSchema(columns, checks=[each]), "t")).of_file[0].bad is None
+
+
+@pytest.mark.parametrize(
+    ("must", "refused"),
+    [("price * n >= 10", [1]), ("price > 0.5", []), ("n IN (1, 2)", [2]), ("n % 2 = 1", [2]), ("price / n > 1", [2])],
+)
+def test_sums_and_lists_may_stand_in_rules(must: str, refused: list[int]) -> None:
+    columns = (Column(name="price", type="decimal"), Column(name="n", type="integer"))
+    schema = RowSchema(name="t", columns=columns, rules=(RowRule(name="r", must=must, message="no"),))
+    split = split_text(b"price;n\n3.00;1\n3.00;4\n", schema)
+    assert split.quarantined["row_number"].to_list() == refused
+
+
+def test_rule_that_a_value_makes_fail_is_named() -> None:
+    rule = RowRule(name="code", must="CAST(code AS INTEGER) > 5", message="no")
+    schema = RowSchema(name="t", columns=(Column(name="code"), Column(name="x")), rules=(rule,))
+    with pytest.raises(ConfigError, match="rule code of the row failed on these rows: InvalidOperationError"):
+        split_text(b"code;x\nabc;1\n", schema)
