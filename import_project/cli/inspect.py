@@ -9,19 +9,21 @@ import polars as pl
 
 from import_project.cli import inspect_payments, inspect_rows
 from import_project.cli.outcome_table import table_console
-from import_project.cli.rows import HEAD, given_options, opened
-from import_project.errors import ConfigError, FileRefused, NotBookable
+from import_project.cli.rows import HEAD, checked_options, opened
+from import_project.errors import FileRefused, NotBookable
 from import_project.formats.registry import ROW_FORMATS, bank_format, detect
+from import_project.formats.trial import try_out
 
 
 def inspect_file(file: Path, name: str | None, options: tuple[str, ...], *, as_json: bool) -> None:
     """Print the contents of a file. Raises FileRefused when it cannot be read or may not be booked as it is."""
-    given = given_options(options)
     try:
         with opened(file) as content:
             form = name or detect(content.read(HEAD))
+            given = checked_options(form, options)
             content.seek(0)
             if form in ROW_FORMATS:
+                try_out(form, content, given)
                 rows = inspect_rows.looked_at(form, content, given)
                 told, issues = inspect_rows.summary(rows), rows.issues
             else:
@@ -29,10 +31,6 @@ def inspect_file(file: Path, name: str | None, options: tuple[str, ...], *, as_j
                 told, issues = inspect_payments.summary(reading), reading.issues
     except FileRefused as error:
         raise error.at(file=str(file)) from None
-    except TypeError as error:
-        if not given:
-            raise
-        raise ConfigError(f"format {form} has no such option: {', '.join(given)}") from error
     if as_json:
         _print_json(told)
     elif form in ROW_FORMATS:

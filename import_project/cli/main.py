@@ -123,11 +123,12 @@ def show(file: str, *, feed: str | None, as_json: bool) -> None:
 @_ENDED
 @_FEED
 @click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .csv or .xlsx to write.")
-def export(file: str, *, feed: str | None, to: Path) -> None:
+@click.option("--force", is_flag=True, help="Write over a file that exists.")
+def export(file: str, *, feed: str | None, to: Path, force: bool) -> None:
     """Write FILE's quarantined rows to a CSV or XLSX file, to be corrected there."""
     from import_project.cli.quarantine import export_quarantined
 
-    export_quarantined(file, feed, to)
+    export_quarantined(file, feed, to, force=force)
 
 
 @quarantine.command()

@@ -117,8 +117,10 @@ def _shown(row: dict[str, Any], issues: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def export_quarantined(file: str, feed: str | None, to: Path) -> None:
-    """Write a file's quarantined rows with their reasons to a CSV or XLSX file."""
+def export_quarantined(file: str, feed: str | None, to: Path, *, force: bool) -> None:
+    """Write a file's quarantined rows with their reasons to a CSV or XLSX file; over another only by `force`."""
+    if to.exists() and not force:
+        raise ConfigError(f"{to} exists, and may hold corrections", do="name another, or say --force")
     with _installation() as parts:
         outcome = _outcome(parts, file, feed)
         rows, issues = _waiting(parts, outcome)

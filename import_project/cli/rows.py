@@ -6,11 +6,16 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
+import yaml
+from pydantic import ValidationError
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
 
+from import_project.config.formats import Format
+from import_project.config.mistakes import told
+from import_project.config.values import Strict
 from import_project.errors import ConfigError
 
 #: A file of this size is read in less time than a progress bar takes to look at.
@@ -61,12 +66,32 @@ def opened(path: Path) -> Iterator[BinaryIO]:
             yield cast("BinaryIO", _Watched(file, progress))
 
 
-def given_options(texts: tuple[str, ...]) -> dict[str, object]:
-    """Return format options given as NAME=VALUE; whole numbers are numbers. Raises ConfigError for another shape."""
-    found: dict[str, object] = {}
+def given_options(texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return format options given as NAME=VALUE, the values as a feed would write them. Raises ConfigError."""
+    found: dict[str, Any] = {}
     for text in texts:
         name, equals, value = text.partition("=")
         if not equals or not name:
             raise ConfigError(f"{text!r} is no option", do="write NAME=VALUE, such as sheet=Orders")
-        found[name] = int(value) if value.isdigit() and name in {"sheet", "header_row", "skip_lines"} else value
+        try:
+            found[name] = yaml.safe_load(value) if value[:1] in {"[", "{"} or value.isdigit() else value
+        except yaml.YAMLError:
+            raise ConfigError(f"{text!r} cannot be read", do="write lists as [a, b]") from None
     return found
+
+
+def checked_options(form: str, texts: tuple[str, ...]) -> dict[str, Any]:
+    """Return the options of a format, checked as those of a feed are. Raises ConfigError."""
+    given = given_options(texts)
+    if given:
+        try:
+            return Options.model_validate({"format": {"kind": form, **given}}).format.options
+        except ValidationError as errors:
+            raise ConfigError(told(errors, Options)) from None
+    return given
+
+
+class Options(Strict):
+    """A format's options by themselves."""
+
+    format: Format

@@ -11,6 +11,8 @@ SHOWN_OF_LONG = 1_000
 MOST_COLUMNS = 10_000
 #: Cells that are held at a time; what has many columns is read in batches of fewer rows.
 MOST_CELLS = 8_000_000
+#: Lines that are parted at a time; each costs as much as a row, even a blank one.
+MOST_LINES = 500_000
 #: Rows in a batch, where rows are counted and not bytes.
 BATCH_ROWS = 100_000
 #: How deep values may be nested in a record.

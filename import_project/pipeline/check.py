@@ -16,6 +16,7 @@ import polars as pl
 from import_project.config.load import LoadedFeed
 from import_project.errors import NotRecognised
 from import_project.formats.registry import bank_format, recognises, row_format
+from import_project.formats.trial import try_out
 from import_project.frames import IDENTITY, ROW_NUMBER, Part, issues_frame
 from import_project.pipeline.freeze import as_json
 from import_project.pipeline.skip import left_out
@@ -76,6 +77,7 @@ def check_file(loaded: LoadedFeed, open_file: Open) -> Checked:
     with open_file() as content:
         if not recognises(form.kind, content.read(_HEAD), loaded.format_options):
             raise NotRecognised(f"the content is not {form.kind}", do="look at it with `import-project inspect`")
+        try_out(form.kind, content, loaded.format_options)
     checked = Checked(feed=loaded.name, format=form.kind)
     if loaded.schema is None:
         _check_payments(loaded, open_file, checked)

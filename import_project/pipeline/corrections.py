@@ -53,7 +53,10 @@ def read_corrected(path: Path) -> pl.DataFrame:
     # A control character that was left in its cell keeps that row in quarantine, not the file from being read.
     errors = reading.issues.filter((pl.col("severity") == "error") & (pl.col("rule") != "control_character"))
     if errors.height:
-        raise FileRefused(f"{errors['rule'][0]}: {errors['message'][0]}", file=str(path), row=errors["row_number"][0])
+        do = "save it as CSV UTF-8, or export to .xlsx" if errors["rule"][0] == "encoding" else None
+        raise FileRefused(
+            f"{errors['rule'][0]}: {errors['message'][0]}", file=str(path), row=errors["row_number"][0], do=do
+        )
     found = reading.frame.drop(ROW_NUMBER, RAW)
     number = f"{ROW_NUMBER}_in_file"
     if number not in found.columns:

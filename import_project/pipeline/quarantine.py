@@ -12,6 +12,7 @@ import polars as pl
 from import_project.errors import ConfigError
 from import_project.formats.characters import character_issues
 from import_project.frames import IDENTITY, RAW, RESERVED, ROW_NUMBER, Batch, issues_frame
+from import_project.pipeline.corrections import REASONS
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.parts import Parts
 from import_project.validation.again import split_again
@@ -70,8 +71,8 @@ async def replay_rows(held: Held, asked: Replay) -> Facts:
     if schema is None:
         raise ConfigError("payments are not corrected here", do="have the bank send the file again")
     waiting = waiting_rows(held.parts, held.feed, held.sha256)
-    given = waiting if asked.rows is None else corrected(waiting, asked.rows)
     before = replayed_rows(held)
+    given = waiting if asked.rows is None else corrected(waiting, asked.rows, before[ROW_NUMBER])
 
     def accepted(columns: list[str]) -> Iterator[pl.DataFrame]:
         return held.parts.tables.batches(held.feed, "accepted", held.sha256, columns=columns)
@@ -90,22 +91,27 @@ async def replay_rows(held: Held, asked: Replay) -> Facts:
     asked.told(split.issues)
     return {
         "replayed": passed.height,
-        "still quarantined": given.height - passed.height,
+        "still quarantined": waiting.height - passed.height,
         "cells changed": changes.height,
     }
 
 
-def corrected(waiting: pl.DataFrame, rows: pl.DataFrame) -> pl.DataFrame:
+def corrected(waiting: pl.DataFrame, rows: pl.DataFrame, done: pl.Series) -> pl.DataFrame:
     """Put corrected rows in place of those that wait; columns that were not handed in stay as they are.
 
-    Raises ConfigError for rows that do not wait, or stand twice.
+    Rows that were replayed before (`done`) are passed over. Raises ConfigError for rows that were never quarantined or
+    stand twice, and for columns that the file has not.
     """
+    rows = rows.filter(~pl.col(ROW_NUMBER).is_in(done.implode()))
     strangers = rows.join(waiting, on=ROW_NUMBER, how="anti")[ROW_NUMBER]
     if strangers.len():
-        raise ConfigError(f"row {strangers[0]} is not quarantined, or was replayed before", do="leave it out")
+        raise ConfigError(f"row {strangers[0]} is not quarantined", do="leave it out")
     if rows[ROW_NUMBER].is_duplicated().any():
         raise ConfigError(f"row {rows.filter(rows[ROW_NUMBER].is_duplicated())[ROW_NUMBER][0]} stands twice")
     own = [c for c in waiting.columns if c not in RESERVED]
+    unknown = [c for c in rows.columns if c not in {*own, ROW_NUMBER} and c.rstrip("_") != REASONS]
+    if unknown:
+        raise ConfigError(f"the file has no column {unknown[0]!r}", do=f"its columns are {', '.join(own)}")
     there = [c for c in own if c in rows.columns]
     mended = rows.select(ROW_NUMBER, *(pl.col(c).cast(pl.String) for c in there))
     kept = waiting.join(rows.select(ROW_NUMBER), on=ROW_NUMBER, how="semi", maintain_order="left").drop(there)

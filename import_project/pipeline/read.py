@@ -13,6 +13,7 @@ import polars as pl
 
 from import_project.errors import NotBookable, NotConserved, TooManyQuarantined
 from import_project.formats.registry import bank_format, row_format
+from import_project.formats.trial import try_out
 from import_project.frames import Part, Reading
 from import_project.in_order import in_order
 from import_project.pipeline.hold import Facts, Held
@@ -52,6 +53,8 @@ def _parse_payments(held: Held) -> Facts:
 
 
 def _parse_rows(held: Held) -> Facts:
+    with held.parts.landing.proved(held.sha256).open("rb") as content:
+        try_out(held.loaded.feed.format.kind, content, held.loaded.format_options)
     rows, found = 0, 0
     filled = Counter[str]()
     with held.parts.tables.writing(held.feed, held.sha256, "findings") as tables, Reader(held) as read:

@@ -50,9 +50,10 @@ class CallbackClient:
         except RowRejected as rejected:
             return 422, rejected.what
         except ImportProjectError as error:
-            raise ApiUnavailable(f"on_row failed: {error.what}") from error
+            raise ApiUnavailable(f"on_row failed at row {row.number}: {error.what}") from error
         except Exception as error:
-            raise ApiUnavailable(f"on_row failed: {type(error).__name__}") from error
+            told = f"{type(error).__name__}: {error}"[:200]
+            raise ApiUnavailable(f"on_row failed at row {row.number}: {told}") from error
         return 200, "" if answer is None else str(answer)
 
     def _value(self, column: str, value: Any) -> Any:

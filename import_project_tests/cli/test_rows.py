@@ -46,7 +46,9 @@ def test_inspect_takes_options_of_a_format(tmp_path: Path) -> None:
     path.write_text('{"data": {"items": [{"id": 1}, {"id": 2}]}}', "utf-8")
     found = told(command("inspect", path, "--format", "json", "-o", "records=data.items", "--json"))
     assert (found["rows"], found["columns"]) == (2, ["id"])
-    assert "no such option: colour" in one_line(command("inspect", path, "--format", "json", "-o", "colour=red").stderr)
+    assert "format.colour: unknown key" in one_line(
+        command("inspect", path, "--format", "json", "-o", "colour=red").stderr
+    )
     assert "is no option" in one_line(command("inspect", path, "-o", "records").stderr)
 
 

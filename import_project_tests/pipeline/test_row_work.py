@@ -70,7 +70,7 @@ def test_a_callback_that_fails_is_called_again_with_the_same_key(installation: I
     broken = Path(installation.environ["IMPORT_PROJECT_FEEDS"], "broken")
     broken.touch()
     parts = installation.parts()
-    with pytest.raises(ApiUnavailable, match="on_row failed: OSError"):
+    with pytest.raises(ApiUnavailable, match="on_row failed at row 1: OSError: the disk"):
         run_orders(installation, parts, orders(order(1), order(2)))
     assert parts.ledger.arrivals.unfinished("orders")[0].state is ArrivalState.LANDED
     broken.unlink()

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from import_project.formats.bytes_index import CR, LF, byte_column
-from import_project.formats.caps import BLOCK, LONGEST_RECORD, MOST_CELLS, SHOWN_OF_LONG
+from import_project.formats.caps import BLOCK, LONGEST_RECORD, MOST_CELLS, MOST_LINES, SHOWN_OF_LONG
 from import_project.formats.delimited.strict import Record, strict_records
 from import_project.formats.delimited.structure import Dialect, Structure
 
@@ -37,7 +37,7 @@ class _Cutter:
     def __init__(self, blocks: Iterator[bytes], dialect: Dialect, size: int) -> None:
         self._blocks, self._dialect, self._size = blocks, dialect, size
         self._quote = dialect.quote.encode()
-        self._most_lines = max(MOST_CELLS // len(dialect.columns), 1)
+        self._most_lines = max(min(MOST_CELLS // len(dialect.columns), MOST_LINES), 1)
         self._pending, self._ended = b"", False
 
     def chunks(self) -> Iterator[Chunk]:

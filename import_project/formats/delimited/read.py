@@ -3,7 +3,6 @@ parted."""
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from itertools import chain
 from typing import BinaryIO, Literal
@@ -86,21 +85,24 @@ def _batch(chunk: Chunk, dialect: Dialect) -> Batch:
         rows = _parted(records, dialect)
     frame, issues, count = rows
     controls = chunk.structure.controls if chunk.structure else has_controls(text, byte_column(text))
-    if bad or controls:
-        issues = [*issues, *character_issues(frame, list(dialect.columns))]
+    odd = issues_frame(character_issues(frame, list(dialect.columns)) if bad or controls else [])
     if bad:
         frame = shown_columns(frame)
     frame, blanks = _without_blanks(frame, dialect, last=chunk.last)
+    told = pl.concat([issues, odd, _blank_rows(blanks)])
     if chunk.blanks:
-        frame = frame.with_columns(pl.col(ROW_NUMBER) + chunk.blanks)
-        issues = [replace(i, row_number=(i.row_number or 0) + chunk.blanks) for i in issues]
-        blanks = [chunk.blanks, *(n + chunk.blanks for n in blanks)]
-    told = sorted([*issues, *map(_blank_row, blanks)], key=lambda issue: issue.row_number or 0)
-    trimmed = chunk.structure is not None and text.isascii() and not controls and chunk.structure.trimmed
-    return Batch(frame=frame, issues=issues_frame(told), records=chunk.blanks + count, trimmed=trimmed)
+        later = pl.col(ROW_NUMBER) + chunk.blanks
+        first = _blank_rows(pl.Series([chunk.blanks], dtype=pl.Int64))
+        frame, told = frame.with_columns(later), pl.concat([first, told.with_columns(later)])
+    return Batch(
+        frame=frame,
+        issues=told.sort(ROW_NUMBER, maintain_order=True),
+        records=chunk.blanks + count,
+        trimmed=chunk.structure is not None and text.isascii() and not controls and chunk.structure.trimmed,
+    )
 
 
-def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.DataFrame, list[Issue], int] | None:
+def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.DataFrame, pl.DataFrame, int] | None:
     """Part text whose quotes are sound. None: Polars parts it into other records than the structure says.
 
     Polars pads short records without a word; that none is short is proved by the number of delimiters, once no record
@@ -115,7 +117,7 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
     except pl.exceptions.PolarsError:
         cells = None
     if cells is not None and cells.height == records and structure.delimiters == records * gaps:
-        return cells.select(_numbers(), *dialect.columns, raw), [], records
+        return cells.select(_numbers(), *dialect.columns, raw), issues_frame([]), records
     try:
         cells = _cells(text, structure, dialect, extra_columns="ignore") if cells is None else cells
     except pl.exceptions.PolarsError:
@@ -132,7 +134,15 @@ def _sound(text: bytes, structure: Structure, dialect: Dialect) -> tuple[pl.Data
         orient="row",
     )
     torn = rows.filter(pl.col(RAW).str.strip_chars(dialect.nothing) != "")
-    issues = [_field_count(n, fields, dialect.width) for n, fields in torn.select(ROW_NUMBER, "fields").iter_rows()]
+    issues = torn.select(
+        ROW_NUMBER,
+        pl.lit(None, pl.Int64).alias("statement"),
+        pl.lit(None, pl.String).alias("column"),
+        pl.lit("field_count").alias("rule"),
+        pl.lit(None, pl.String).alias("value"),
+        pl.format("{} fields where the header has {}", "fields", pl.lit(dialect.width)).alias("message"),
+        pl.lit(Severity.ERROR.value).alias("severity"),
+    )
     ragged = _numbers().is_in(rows[ROW_NUMBER].implode())
     kept = [pl.when(~ragged).then(pl.col(c)).alias(c) for c in dialect.columns]
     frame = cells.select(_numbers(), *kept).join(
@@ -163,7 +173,7 @@ def _numbers() -> pl.Expr:
     return pl.int_range(1, pl.len() + 1, dtype=pl.Int64).alias(ROW_NUMBER)
 
 
-def _parted(records: Sequence[Record], dialect: Dialect) -> tuple[pl.DataFrame, list[Issue], int]:
+def _parted(records: Sequence[Record], dialect: Dialect) -> tuple[pl.DataFrame, pl.DataFrame, int]:
     """Turn records that were read one by one into rows."""
     width, rows, issues = len(dialect.columns), list[list[str | int | None]](), list[Issue]()
     nothing: list[str | int | None] = [None] * width
@@ -178,7 +188,7 @@ def _parted(records: Sequence[Record], dialect: Dialect) -> tuple[pl.DataFrame, 
             rows.append([number, *nothing, record.text])
         else:
             rows.append([number, *nothing, None])
-    return _frame(rows, dialect), issues, len(records)
+    return _frame(rows, dialect), issues_frame(issues), len(records)
 
 
 def _frame(rows: list[list[str | int | None]], dialect: Dialect) -> pl.DataFrame:
@@ -190,17 +200,23 @@ def _field_count(number: int, fields: int, width: int) -> Issue:
     return Issue(rule="field_count", message=f"{fields} fields where the header has {width}", row_number=number)
 
 
-def _without_blanks(frame: pl.DataFrame, dialect: Dialect, *, last: bool) -> tuple[pl.DataFrame, list[int]]:
+def _without_blanks(frame: pl.DataFrame, dialect: Dialect, *, last: bool) -> tuple[pl.DataFrame, pl.Series]:
     """Leave out rows without any text. Returns also the numbers of those that others follow."""
     blank = frame.select(pl.all_horizontal(pl.col(*dialect.columns, RAW).is_null())).to_series()
     if not blank.any():
-        return frame, []
+        return frame, pl.Series([], dtype=pl.Int64)
     kept, numbers = frame.filter(~blank), frame.filter(blank)[ROW_NUMBER]
-    end = int(kept[ROW_NUMBER].to_list()[-1]) if last and kept.height else 0
-    between = numbers.filter(numbers < end) if last else numbers
-    return kept, between.to_list()
+    end = int(kept[ROW_NUMBER][-1]) if last and kept.height else 0
+    return kept, numbers.filter(numbers < end) if last else numbers
 
 
-def _blank_row(number: int) -> Issue:
-    message = "a blank row between others is not counted"
-    return Issue(rule="blank_row", message=message, severity=Severity.WARNING, row_number=number)
+def _blank_rows(numbers: pl.Series) -> pl.DataFrame:
+    return pl.DataFrame({ROW_NUMBER: numbers}).select(
+        ROW_NUMBER,
+        pl.lit(None, pl.Int64).alias("statement"),
+        pl.lit(None, pl.String).alias("column"),
+        pl.lit("blank_row").alias("rule"),
+        pl.lit(None, pl.String).alias("value"),
+        pl.lit("a blank row between others is not counted").alias("message"),
+        pl.lit(Severity.WARNING.value).alias("severity"),
+    )
