@@ -19,6 +19,7 @@ import polars as pl
 from benchmarks.figure import Figure, compared, turns
 from benchmarks.row_files import SCHEMA, write_csv, write_xlsx
 from import_project.formats.registry import row_format
+from import_project.formats.trial import try_out
 from import_project.frames import ROW_NUMBER
 from import_project.store.tables import Tables
 from import_project.validation.rules import Rules, compiled
@@ -169,6 +170,8 @@ def both_tables(home: Path) -> list[Figure]:
 
 def _to_tables(home: Path, path: Path, rules: Rules, form: str) -> None:
     tables = Tables(home / "tables")
+    with path.open("rb") as content:
+        try_out(form, content, {})
     with (
         path.open("rb") as content,
         tables.writing("invoices", "0" * 64, "issues", "quarantined", "accepted") as written,

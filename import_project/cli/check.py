@@ -16,7 +16,7 @@ from import_project.cli.outcome_table import table_console
 from import_project.cli.rows import opened
 from import_project.config.load import LoadedFeed, load_feeds
 from import_project.config.settings import Settings
-from import_project.errors import ConfigError, FileRefused, NotBookable
+from import_project.errors import ConfigError, ImportProjectError, NotBookable
 from import_project.pipeline.check import Checked, check_file
 
 _MOST_SHOWN = 20
@@ -27,7 +27,7 @@ def check(file: Path, feed: str, *, as_json: bool) -> None:
     loaded = named_feed(feed)
     try:
         checked = check_file(loaded, partial(opened, file))
-    except FileRefused as error:
+    except ImportProjectError as error:
         raise error.at(feed=feed, file=str(file)) from None
     if as_json:
         json.dump(summary(checked), sys.stdout, ensure_ascii=False, indent=2)

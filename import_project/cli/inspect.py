@@ -40,7 +40,8 @@ def inspect_file(file: Path, name: str | None, options: tuple[str, ...], *, as_j
     errors = issues.filter(pl.col("severity") == "error")
     if errors.height:
         more = f" (and {errors.height - 1} more)" if errors.height > 1 else ""
-        raise NotBookable(f"{errors['rule'][0]}: {errors['message'][0]}{more}", file=str(file))
+        row = errors["row_number"][0] if form in ROW_FORMATS else None
+        raise NotBookable(f"{errors['rule'][0]}: {errors['message'][0]}{more}", file=str(file), row=row)
 
 
 def _print_json(told: dict[str, Any]) -> None:

@@ -26,6 +26,7 @@ from import_project.pipeline.parts import Parts
 from import_project.pipeline.quarantine import Replay, waiting_rows
 from import_project.pipeline.replay import replay
 from import_project.pipeline.wiring import build_parts
+from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Outcome
 
 _MOST_SHOWN = 50
@@ -62,7 +63,7 @@ def list_quarantined(feed: str | None, *, as_json: bool) -> None:
 
 
 def _listed(parts: Parts, outcome: Outcome) -> dict[str, Any]:
-    issues = _issues(parts, outcome)
+    _, issues = _waiting(parts, outcome)
     errors = (
         issues.filter(pl.col("severity") == "error")
         .group_by("rule")
@@ -128,13 +129,10 @@ def export_quarantined(file: str, feed: str | None, to: Path, *, force: bool) ->
         pl.col(c).cast(pl.String) for c, t in rows.schema.items() if c != ROW_NUMBER and not t.is_nested()
     )
     count = write_quarantined(to, texts.drop(c for c, t in rows.schema.items() if t.is_nested()), issues)
-    table_console().print(
-        f"{count:,} rows written to {to}; correct them, then: "
-        f"import-project quarantine replay {outcome.name} --from {to}",
-        markup=False,
-        highlight=False,
-        soft_wrap=True,
-    )
+    replay_it = f"correct them, then: import-project quarantine replay {outcome.name} --from {to}"
+    again = "the file was refused as a whole: have it sent again, or mend the feed and run its partition again"
+    told = f"{count:,} rows written to {to}; {replay_it if outcome.state == ArrivalState.DONE else again}"
+    table_console().print(told, markup=False, highlight=False, soft_wrap=True)
 
 
 def replay_quarantined(file: str, feed: str | None, corrected: Path | None, by: str | None, *, as_json: bool) -> None:

@@ -136,6 +136,11 @@ def test_quarantine_from_list_to_replay(installation: Installation, api: ApiPeer
     (row,) = told(command("files", "--json", environ=environ))
     assert (row["accepted"], row["quarantined"], row["posted"], row["replayed"]) == (6, 4, 6, 1)
     assert "replayed" in command("quarantine", "replay", files.ORDERS_NAME, environ=environ).stdout
+    (listed,) = told(command("quarantine", "list", "--json", environ=environ))
+    assert (listed["quarantined"], listed["reasons"]["unreadable"]) == (4, 1)
+    again = command("quarantine", "export", files.ORDERS_NAME, "--to", path, environ=environ)
+    assert "may hold corrections" in one_line(again.stderr)
+    assert command("quarantine", "export", files.ORDERS_NAME, "--to", path, "--force", environ=environ).returncode == 0
 
 
 def test_quarantine_of_nothing_is_told(installation: Installation, tmp_path: Path) -> None:
