@@ -9,7 +9,7 @@ import polars as pl
 
 from import_project.errors import ConfigError
 from import_project.formats.bytes_index import byte_column, has_controls
-from import_project.formats.caps import BATCH_ROWS
+from import_project.formats.caps import BATCH_ROWS, BLOCK
 from import_project.formats.characters import character_issues, marked, shown_columns, utf8_blocks
 from import_project.formats.lines import Line, lines_of
 from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_frame
@@ -37,11 +37,27 @@ def parts(
         raise ConfigError("fixed_width needs fields", do="say format.fields: [{name, start, width}, ...]")
     lines = islice(lines_of(utf8_blocks(content, encoding)), skip_lines, None)
     yield partial(_batch, [], fields, pad=pad, last=False)
-    some = list(islice(lines, BATCH_ROWS))
-    while some:
-        more = list(islice(lines, BATCH_ROWS))
-        yield partial(_batch, some, fields, pad=pad, last=not more)
+    some: list[Line] = []
+    for more in _grouped(lines):
+        if some:
+            yield partial(_batch, some, fields, pad=pad, last=False)
         some = more
+    if some:
+        yield partial(_batch, some, fields, pad=pad, last=True)
+
+
+def _grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
+    """Put lines together, a bounded number of bytes and of lines at a time."""
+    some: list[Line] = []
+    size = 0
+    for line in lines:
+        some.append(line)
+        size += len(line.text)
+        if size >= BLOCK or len(some) >= BATCH_ROWS:
+            yield some
+            some, size = [], 0
+    if some:
+        yield some
 
 
 def _batch(lines: list[Line], fields: Sequence[Mapping[str, Any]], *, pad: bool, last: bool) -> Batch:

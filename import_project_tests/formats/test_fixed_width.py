@@ -1,11 +1,13 @@
 """Lines whose fields stand at fixed places."""
 
+import io
 from typing import Any
 
 import pytest
 
 from import_project.errors import ConfigError
 from import_project.formats import fixed_width
+from import_project.formats.registry import batches
 from import_project_tests.formats.reading import cells, problems, read
 
 FIELDS = [
@@ -52,3 +54,12 @@ def test_only_declared_fields_make_a_text_such_a_file() -> None:
     assert not fixed_width.recognise(b"anything")
     with pytest.raises(ConfigError, match="needs fields"):
         read("fixed_width", b"x")
+
+
+def test_long_lines_are_read_a_few_at_a_time() -> None:
+    fields = [{"name": "text", "start": 1, "width": 20_000}]
+    content = io.BytesIO((b"x" * 20_000 + b"\n") * 1_000 + b"\n")
+    read_in = list(batches("fixed_width", content, {"fields": fields}))
+    assert len(read_in) > 2
+    assert sum(batch.frame.height for batch in read_in) == 1_000
+    assert [batch.issues.height for batch in read_in] == [0] * len(read_in)
