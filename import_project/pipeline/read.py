@@ -53,11 +53,9 @@ def _parse_payments(held: Held) -> Facts:
 
 
 def _parse_rows(held: Held) -> Facts:
-    with held.parts.landing.proved(held.sha256).open("rb") as content:
-        try_out(held.loaded.feed.format.kind, content, held.loaded.format_options)
     rows, found = 0, 0
     filled = Counter[str]()
-    with held.parts.tables.writing(held.feed, held.sha256, "findings") as tables, Reader(held) as read:
+    with held.parts.tables.writing(held.feed, held.sha256, "findings") as tables, Reader(held, trial=True) as read:
         records = 0
         for batch in in_order(lambda part: part(), read()):
             numbered = batch.behind(records)
@@ -76,12 +74,15 @@ def _parse_rows(held: Held) -> Facts:
 
 
 class Reader:
-    """Reads the landed bytes of a row file, from the start each time it is called."""
+    """Reads the landed bytes of a row file, from the start each time it is called; first of all in a `trial`, if asked."""
 
-    def __init__(self, held: Held) -> None:
+    def __init__(self, held: Held, *, trial: bool = False) -> None:
         self._path = held.parts.landing.proved(held.sha256)
         self._kind, self._options = held.loaded.feed.format.kind, held.loaded.format_options
         self._open = ExitStack()
+        if trial:
+            with self._path.open("rb") as content:
+                try_out(self._kind, content, self._options)
 
     def __enter__(self) -> Callable[[], Iterator[Part]]:
         return self._parts
