@@ -74,7 +74,7 @@ def _parse_rows(held: Held) -> Facts:
 
 
 class Reader:
-    """Reads the landed bytes of a row file, from the start each time it is called; first of all in a `trial`, if asked."""
+    """Reads the landed bytes of a row file, from the start each time it is called; before that in a `trial`."""
 
     def __init__(self, held: Held, *, trial: bool = False) -> None:
         self._path = held.parts.landing.proved(held.sha256)
