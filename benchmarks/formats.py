@@ -1,8 +1,8 @@
 """BgMax: our reader, with all control totals, against the plainest loop that slices each line and checks nothing."""
 
 from benchmarks.figure import Figure, rates
-from import_project.formats import bgmax
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money, record
+from import_project_tests.formats.reading import read_bank
 
 PAYMENTS = 100_000
 
@@ -21,8 +21,8 @@ def slicing_loop(content: bytes) -> int:
 def run() -> list[Figure]:
     groups = [(money("20", "10.00", reference=str(n), serial=f"{n:012}"), record("26Namn AB")) for n in range(PAYMENTS)]
     content = BgMaxFile([Section([line for group in groups for line in group])]).content()
-    assert bgmax.read(content).bookable
-    ours, peer = rates(PAYMENTS, lambda: bgmax.read(content), lambda: slicing_loop(content), rounds=3)
+    assert read_bank("bgmax", content).bookable
+    ours, peer = rates(PAYMENTS, lambda: read_bank("bgmax", content), lambda: slicing_loop(content), rounds=3)
     return [
         Figure(
             what="BgMax payments a second",

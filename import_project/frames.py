@@ -17,8 +17,11 @@ RESERVED = frozenset({ROW_NUMBER, RAW, IDENTITY})
 
 REFERENCE = pl.Struct({"text": pl.String, "source": pl.String, "amount": MONEY})
 
-#: One row a payment. `row_number` is the line of its first record; `identity` names the same payment in any file.
-#: `amount` is signed, `direction` says the same in a word; dates are the bank's days, without a zone.
+#: One row a payment. `row_number` is the line of its first record, in formats without lines its place among the file's
+#: payments; `position` says where it stands in words; `identity` names the same payment in any file. `amount` is
+#: signed, `direction` says the same in a word; dates are the bank's days, without a zone. `status` is BOOK for what
+#: moved money, and the bank's own word otherwise. `charges` are in `currency`; `original_amount` is what was
+#: instructed in another currency, `exchange_rate` as the bank states it.
 PAYMENTS: Mapping[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "statement": pl.Int64(),
@@ -40,6 +43,11 @@ PAYMENTS: Mapping[str, pl.DataType] = {
     "payer_account": pl.String(),
     "payer_id": pl.String(),
     "payer_address": pl.String(),
+    "charges": MONEY,
+    "original_currency": pl.String(),
+    "original_amount": MONEY,
+    "exchange_rate": pl.Decimal(38, 12),
+    "position": pl.String(),
     "raw": pl.String(),
 }
 
@@ -78,8 +86,7 @@ class Reading:
     @property
     def file_errors(self) -> pl.DataFrame:
         """The errors that condemn the file as a whole."""
-        of_file = pl.col("row_number").is_null() & pl.col("statement").is_null()
-        return self.issues.filter(of_file & (pl.col("severity") == "error"))
+        return _of_file(self.issues)
 
     @property
     def bookable(self) -> bool:
@@ -115,6 +122,38 @@ class Batch:
             return self
         later = pl.col(ROW_NUMBER) + records
         return replace(self, frame=self.frame.with_columns(later), issues=self.issues.with_columns(later))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """Some payments of a bank file, one after the other (`PAYMENTS`), the findings so far, and the statements that
+    ended. `format` names the message as exactly as the file does."""
+
+    format: str
+    frame: pl.DataFrame
+    issues: pl.DataFrame
+    statements: tuple[Statement, ...] = ()
+
+    @property
+    def file_errors(self) -> pl.DataFrame:
+        """The errors that condemn the file as a whole."""
+        return _of_file(self.issues)
+
+
+def _of_file(issues: pl.DataFrame) -> pl.DataFrame:
+    nowhere = pl.col("row_number").is_null() & pl.col("statement").is_null()
+    return issues.filter(nowhere & (pl.col("severity") == "error"))
+
+
+def whole(pieces: Iterable[Piece]) -> Reading:
+    """Return all pieces of a bank file as one reading."""
+    found = list(pieces)
+    return Reading(
+        format=found[0].format,
+        frame=pl.concat([p.frame for p in found]),
+        issues=pl.concat([p.issues for p in found]),
+        statements=tuple(s for p in found for s in p.statements),
+    )
 
 
 #: A piece of a row file, read when it is called: pieces may be read in several threads.

@@ -11,7 +11,7 @@ from import_project.cli import inspect_payments, inspect_rows
 from import_project.cli.outcome_table import table_console
 from import_project.cli.rows import HEAD, checked_options, opened
 from import_project.errors import FileRefused, NotBookable
-from import_project.formats.registry import ROW_FORMATS, bank_format, detect
+from import_project.formats.registry import ROW_FORMATS, detect, read_whole
 from import_project.formats.trial import try_out
 
 
@@ -27,7 +27,7 @@ def inspect_file(file: Path, name: str | None, options: tuple[str, ...], *, as_j
                 rows = inspect_rows.looked_at(form, content, given)
                 told, issues = inspect_rows.summary(rows), rows.issues
             else:
-                reading = bank_format(form).read(content.read(), **given)
+                reading = read_whole(form, content, given)
                 told, issues = inspect_payments.summary(reading), reading.issues
     except FileRefused as error:
         raise error.at(file=str(file)) from None

@@ -1,16 +1,16 @@
 """What `import-project inspect` tells of a bank file: payments, totals, statements, findings."""
 
+from collections.abc import Iterable
 from decimal import Decimal
 from typing import Any
 
-import polars as pl
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from import_project.cli.issue_table import issue_table
 from import_project.frames import Reading
-from import_project.records.statements import Statement
+from import_project.records.statements import Statement, Total
 
 
 def summary(reading: Reading) -> dict[str, Any]:
@@ -19,24 +19,24 @@ def summary(reading: Reading) -> dict[str, Any]:
     return {
         "format": reading.format,
         "payments": reading.frame.height,
-        "totals": totals(reading.frame),
+        "totals": totals(reading.statements),
         "statements": [_statement(s) for s in reading.statements],
         "issues": issues,
     }
 
 
-def totals(payments: pl.DataFrame) -> dict[str, dict[str, Any]]:
-    """Return count, credit and debit per currency, by the direction of each booking; amounts unsigned."""
-    found: dict[str, dict[str, Any]] = {}
-    groups = payments.group_by("currency", maintain_order=True).agg(
-        count=pl.len(),
-        credit=pl.col("amount").filter(pl.col("direction") == "credit").sum(),
-        debit=-pl.col("amount").filter(pl.col("direction") == "debit").sum(),
-    )
-    for row in groups.iter_rows(named=True):
-        amounts = {side: _money(row[side]) for side in ("credit", "debit")}
-        found[row["currency"]] = {"count": row["count"], **amounts}
-    return found
+def totals(statements: Iterable[Statement]) -> dict[str, dict[str, Any]]:
+    """Return count, credit and debit of the entries per currency, by the direction of each booking; amounts unsigned.
+
+    Entries are what the statements list: a batch is one, however many payments it holds.
+    """
+    found: dict[str, Total] = {}
+    for total in (t for s in statements for t in s.totals):
+        sofar = found.get(total.currency)
+        found[total.currency] = total if sofar is None else sofar + total
+    return {
+        t.currency: {"count": t.entries, "credit": _money(t.credit), "debit": _money(t.debit)} for t in found.values()
+    }
 
 
 def _money(amount: Decimal | None) -> str | None:

@@ -43,6 +43,19 @@ class BgMax(_Format):
     accept_test: bool | None = None
 
 
+class Sepa(_Format):
+    """ISO 20022 messages from a bank: whichever it is, or the one that `message` names."""
+
+    kind: Literal["sepa"]
+    message: Literal["camt.052", "camt.053", "camt.054"] | None = None
+
+
+class Mt940(_Format):
+    """MT940 statements and MT942 interim reports, in any bank's dialect."""
+
+    kind: Literal["mt940"]
+
+
 class Delimited(_Format):
     """Delimited text (CSV, TSV). `columns` names those of a file without a header, `skip_lines` stand before it."""
 
@@ -141,7 +154,7 @@ class Python(_Format):
 
 
 _Formats = Annotated[
-    BgMax | Delimited | Json | JsonLines | Excel | Parquet | Avro | Orc | Xml | FixedWidth | Python,
+    BgMax | Sepa | Mt940 | Delimited | Json | JsonLines | Excel | Parquet | Avro | Orc | Xml | FixedWidth | Python,
     Field(discriminator="kind"),
 ]
 

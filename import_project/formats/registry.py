@@ -6,10 +6,14 @@ from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from import_project.errors import ConfigError, NotRecognised
-from import_project.frames import Batch, Part, Reading, gathered
+from import_project.frames import Batch, Part, Piece, Reading, gathered, whole
 
 #: Formats of payments, by the modules that hold them.
-BANK_FORMATS: Mapping[str, str] = {"bgmax": "import_project.formats.bgmax"}
+BANK_FORMATS: Mapping[str, str] = {
+    "bgmax": "import_project.formats.bgmax",
+    "sepa": "import_project.formats.iso20022",
+    "mt940": "import_project.formats.mt940",
+}
 
 #: Formats of rows.
 ROW_FORMATS: Mapping[str, str] = {
@@ -29,10 +33,10 @@ FORMATS: Mapping[str, str] = {**BANK_FORMATS, **ROW_FORMATS}
 
 
 class BankFormat(Protocol):
-    """What the module of a bank format offers."""
+    """What the module of a bank format offers. `pieces` reads an open file with the format's options."""
 
     recognise: Callable[..., bool]
-    read: Callable[..., Reading]
+    pieces: Callable[..., Iterator[Piece]]
 
 
 class RowFormat(Protocol):
@@ -73,7 +77,7 @@ def read_whole(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Read
     """Read a whole file into memory, whatever it holds."""
     if name in ROW_FORMATS:
         return gathered(name, batches(name, content, options))
-    return bank_format(name).read(content.read(), **options)
+    return whole(bank_format(name).pieces(content, **options))
 
 
 def detect(content: bytes) -> str:

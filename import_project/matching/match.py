@@ -12,6 +12,18 @@ from import_project.records.payments import Allocation, Invoice, Match, Payment,
 _NO_RULE = Rule(name="none", version=1, decide=lambda _payment, _items: None)
 
 
+def _moved(payment: Payment, _items: OpenItems) -> Proposal | None:
+    """Refuse what did not move money, or moved it back: no rule may settle an invoice with it."""
+    if not payment.booked:
+        return Proposal(reason=UnmatchedReason.NOT_BOOKED, evidence="the bank has not booked it")
+    if payment.reversal:
+        return Proposal(reason=UnmatchedReason.REVERSED, evidence="it takes an earlier payment back")
+    return None
+
+
+_MOVED = Rule(name="moved", version=1, decide=_moved)
+
+
 def match(payments: Iterable[Payment], invoices: Sequence[Invoice], rules: Sequence[str]) -> list[Match]:
     """Decide about every payment, in row order. The result does not depend on the order of the arguments' items.
 
@@ -29,7 +41,7 @@ def _decide(payment: Payment, items: OpenItems, rules: Sequence[Rule]) -> Match:
         Proposal(reason=reason, evidence="no rule applies" if payment.references else "no reference given"),
         _NO_RULE,
     )
-    for rule in rules:
+    for rule in (_MOVED, *rules):
         proposal = rule.decide(payment, items)
         if proposal is not None:
             said, by = proposal, rule

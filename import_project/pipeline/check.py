@@ -15,7 +15,7 @@ import polars as pl
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import NotRecognised
-from import_project.formats.registry import bank_format, recognises, row_format
+from import_project.formats.registry import read_whole, recognises, row_format
 from import_project.formats.trial import try_out
 from import_project.frames import IDENTITY, ROW_NUMBER, Part, issues_frame
 from import_project.pipeline.freeze import as_json
@@ -88,7 +88,7 @@ def check_file(loaded: LoadedFeed, open_file: Open) -> Checked:
 
 def _check_payments(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
     with open_file() as content:
-        reading = bank_format(loaded.feed.format.kind).read(content.read(), **loaded.format_options)
+        reading = read_whole(loaded.feed.format.kind, content, loaded.format_options)
     checked.posted_to = f"{loaded.feed.post.matched} or {loaded.feed.post.unmatched}"
     if reading.file_errors.height:
         checked.refused = f"{reading.file_errors['rule'][0]}: {reading.file_errors['message'][0]}"

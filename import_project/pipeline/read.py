@@ -41,15 +41,19 @@ def rows_parsed(held: Held) -> int:
 
 
 def _parse_payments(held: Held) -> Facts:
-    form = held.loaded.feed.format
-    reading = bank_format(form.kind).read(held.parts.landing.read(held.sha256), **held.loaded.format_options)
-    _write(held, "findings", reading.issues)
-    errors = reading.file_errors
-    if errors.height:
-        more = f" (and {errors.height - 1} more)" if errors.height > 1 else ""
-        raise NotBookable(f"{errors['rule'][0]}: {errors['message'][0]}{more}", do="ask the sender for a whole file")
-    _write(held, "parsed", reading.frame)
-    return {"rows": reading.frame.height, "findings": reading.issues.height}
+    rows, findings, errors = 0, 0, []
+    path = held.parts.landing.proved(held.sha256)
+    writing = held.parts.tables.writing(held.feed, held.sha256, "findings", "parsed")
+    with path.open("rb") as content, writing as tables:
+        for piece in bank_format(held.loaded.feed.format.kind).pieces(content, **held.loaded.format_options):
+            tables["parsed"].append(piece.frame)
+            tables["findings"].append(piece.issues)
+            rows, findings = rows + piece.frame.height, findings + piece.issues.height
+            errors += piece.file_errors.select("rule", "message").rows()
+    if errors:
+        more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
+        raise NotBookable(f"{errors[0][0]}: {errors[0][1]}{more}", do="ask the sender for a whole file")
+    return {"rows": rows, "findings": findings}
 
 
 def _parse_rows(held: Held) -> Facts:

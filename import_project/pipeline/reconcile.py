@@ -105,6 +105,8 @@ def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
             amount=row["amount"],
             booking_date=row["booking_date"],
             references=tuple(Reference(**r) for r in row["references"]),
+            booked=row["status"] == "BOOK",
+            reversal=row["reversal"],
         )
 
 

@@ -31,7 +31,8 @@ class Reference:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Payment:
-    """One booked movement. `amount` is signed: money out, such as a deduction, is negative."""
+    """One movement. `amount` is signed: money out, such as a deduction, is negative. Only `booked` ones moved money;
+    a `reversal` takes an earlier one back."""
 
     payment_id: str
     row_number: int
@@ -40,6 +41,8 @@ class Payment:
     amount: Decimal
     booking_date: date
     references: tuple[Reference, ...]
+    booked: bool = True
+    reversal: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,10 +8,30 @@ UNKNOWN_CURRENCY = "???"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Total:
+    """The entries of a statement in one currency, booked or not: how many, and their unsigned sums by direction."""
+
+    currency: str
+    entries: int
+    credit: Decimal
+    debit: Decimal
+
+    def __add__(self, other: "Total") -> "Total":
+        """Return both together; they are of one currency."""
+        return Total(
+            currency=self.currency,
+            entries=self.entries + other.entries,
+            credit=self.credit + other.credit,
+            debit=self.debit + other.debit,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Statement:
     """One statement or section. Amounts are in `currency`, signed; None where the file does not say.
 
-    `difference` is declared minus found (zero: the money adds up; None: it cannot be tested).
+    `net` sums what is booked. `difference` is declared minus found (zero: the money adds up; None: it cannot be
+    tested). `sequence` is the number the bank gives the statement among those of the account.
     """
 
     number: int
@@ -26,6 +46,8 @@ class Statement:
     declared: Decimal | None = None
     difference: Decimal | None = None
     receiver: str | None = None
+    totals: tuple[Total, ...] = ()
+    sequence: str | None = None
 
     @property
     def balance(self) -> str:

@@ -1,14 +1,18 @@
-"""Row files read whole, for tests of their readers."""
+"""Row and bank files read whole, for tests of their readers."""
 
 import io
 from typing import Any
 
-from import_project.formats.registry import batches
+from import_project.formats.registry import batches, read_whole
 from import_project.frames import RAW, ROW_NUMBER, Reading, gathered
 
 
 def read(name: str, content: bytes, **options: Any) -> Reading:
     return gathered(name, batches(name, io.BytesIO(content), options))
+
+
+def read_bank(name: str, content: bytes, **options: Any) -> Reading:
+    return read_whole(name, io.BytesIO(content), options)
 
 
 def problems(reading: Reading) -> list[tuple[int | None, str, str | None]]:

@@ -9,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from import_project.errors import ImportProjectError, NotRecognised
-from import_project.formats import bgmax
+from import_project.formats.bgmax import recognise
 from import_project.frames import Reading
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money, one, record
+from import_project_tests.formats.reading import read_bank
 
 
 def rules(reading: Reading, severity: str = "error") -> list[str]:
@@ -27,7 +28,8 @@ def references(reading: Reading, index: int = 0) -> list[tuple[str, str, Decimal
 
 
 def test_payment_has_every_field_of_its_group() -> None:
-    reading = bgmax.read(
+    reading = read_bank(
+        "bgmax",
         one(
             money("20", "1900.00", sender="0097012333", reference="524967", serial="000120000018"),
             record("25Betalning med extra"),
@@ -36,7 +38,7 @@ def test_payment_has_every_field_of_its_group() -> None:
             record("27Lillagatan 3".ljust(37) + "12345"),
             record("28Storåker".ljust(37) + "Norge".ljust(35) + "NO"),
             record("29005500004321"),
-        )
+        ),
     )
     assert reading.bookable
     found = row(reading)
@@ -54,7 +56,7 @@ def test_payment_has_every_field_of_its_group() -> None:
 
 
 def test_autogiro_payment_without_serial_and_image() -> None:
-    reading = bgmax.read(one(money("20", "10.00", reference="7", channel="4", serial=" " * 12, image=" ")))
+    reading = read_bank("bgmax", one(money("20", "10.00", reference="7", channel="4", serial=" " * 12, image=" ")))
     assert reading.bookable
     assert row(reading)["bank_reference"] is None
 
@@ -100,21 +102,23 @@ def test_autogiro_payment_without_serial_and_image() -> None:
     ],
 )
 def test_references(records: list[str], expected: list[tuple[str, str, Decimal | None]]) -> None:
-    reading = bgmax.read(one(*records))
+    reading = read_bank("bgmax", one(*records))
     assert reading.bookable
     assert rules(reading, "warning") == []
     assert references(reading) == expected
 
 
 def test_part_amounts_that_do_not_add_up_are_a_warning_and_not_used() -> None:
-    reading = bgmax.read(one(money("20", "100.00", code="0"), money("22", "60.00", reference="1")))
+    reading = read_bank("bgmax", one(money("20", "100.00", code="0"), money("22", "60.00", reference="1")))
     assert reading.bookable
     assert rules(reading, "warning") == ["C8"]
     assert references(reading) == [("1", "extra_reference", None)]
 
 
 def test_deduction_is_a_debit_and_lowers_the_deposit() -> None:
-    reading = bgmax.read(one(money("20", "500.00", reference="1"), money("21", "200.00", reference="2", deduction="1")))
+    reading = read_bank(
+        "bgmax", one(money("20", "500.00", reference="1"), money("21", "200.00", reference="2", deduction="1"))
+    )
     assert reading.bookable
     assert [r["amount"] for r in reading.frame.iter_rows(named=True)] == [Decimal("500.00"), Decimal("-200.00")]
     assert row(reading, 1)["direction"] == "debit"
@@ -123,7 +127,7 @@ def test_deduction_is_a_debit_and_lowers_the_deposit() -> None:
 
 
 def test_section_in_another_currency() -> None:
-    reading = bgmax.read(one(money("20", "1.00"), currency="EUR"))
+    reading = read_bank("bgmax", one(money("20", "1.00"), currency="EUR"))
     assert reading.bookable
     assert row(reading)["currency"] == "EUR"
 
@@ -131,7 +135,7 @@ def test_section_in_another_currency() -> None:
 def test_plusgiro_as_receiver() -> None:
     lines = BgMaxFile([Section([money("20", "1.00")])]).lines()
     lines[1] = record("05" + "0" * 10 + "0004455667SEK")
-    reading = bgmax.read("\n".join(lines).encode())
+    reading = read_bank("bgmax", "\n".join(lines).encode())
     assert reading.bookable
     assert reading.statements[0].receiver == "4455667"
 
@@ -163,7 +167,7 @@ def test_plusgiro_as_receiver() -> None:
     ],
 )
 def test_control_totals(content: bytes, rule: str) -> None:
-    reading = bgmax.read(content)
+    reading = read_bank("bgmax", content)
     assert rule in rules(reading)
     assert not reading.bookable
 
@@ -174,12 +178,12 @@ def test_control_totals(content: bytes, rule: str) -> None:
 )
 def test_missing_record(remove: str, expected: set[str]) -> None:
     lines = [x for x in BgMaxFile([Section([money("20", "1.00")])]).lines() if not x.startswith(remove)]
-    assert set(rules(bgmax.read("\n".join(lines).encode()))) == expected
+    assert set(rules(read_bank("bgmax", "\n".join(lines).encode()))) == expected
 
 
 def test_difference_is_exact_and_names_the_section() -> None:
     good, bad = Section([money("20", "1.00")]), Section([money("20", "10.00")], deposit="00057", declared="12.34")
-    reading = bgmax.read(BgMaxFile([good, bad]).content())
+    reading = read_bank("bgmax", BgMaxFile([good, bad]).content())
     assert [s.balance for s in reading.statements] == ["ok", "2.34"]
     (issue,) = reading.issues.iter_rows(named=True)
     assert issue["statement"] == 2
@@ -188,13 +192,13 @@ def test_difference_is_exact_and_names_the_section() -> None:
 
 
 def test_wrong_count_of_extra_references_is_a_warning() -> None:
-    reading = bgmax.read(BgMaxFile([Section([money("20", "1.00")])], ends={"22": 10}).content())
+    reading = read_bank("bgmax", BgMaxFile([Section([money("20", "1.00")])], ends={"22": 10}).content())
     assert reading.bookable
     assert rules(reading, "warning") == ["C7"]
 
 
 def test_unknown_record_is_a_warning() -> None:
-    reading = bgmax.read(one(money("20", "1.00"), record("45something new")))
+    reading = read_bank("bgmax", one(money("20", "1.00"), record("45something new")))
     assert reading.bookable
     assert rules(reading, "warning") == ["unknown_record"]
 
@@ -204,49 +208,49 @@ def test_unknown_record_opens_no_section_and_owns_no_payment(stranger: str) -> N
     lines = BgMaxFile([Section([money("20", "1.00")]), Section([money("20", "2.00")], deposit="00057")]).lines()
     for place in range(1, len(lines)):
         spoiled = [*lines[:place], record(stranger), *lines[place:]]
-        reading = bgmax.read("\n".join(spoiled).encode())
+        reading = read_bank("bgmax", "\n".join(spoiled).encode())
         assert reading.bookable, place
         assert [s.payments for s in reading.statements] == [1, 1]
 
 
 def test_deposit_without_its_payments_refuses_the_file() -> None:
     empty = Section([], deposit="00057", declared="9000.00")
-    reading = bgmax.read(BgMaxFile([Section([money("20", "1.00")]), empty]).content())
+    reading = read_bank("bgmax", BgMaxFile([Section([money("20", "1.00")]), empty]).content())
     assert reading.file_errors["rule"].to_list() == ["C3"]
 
 
 def test_part_amounts_of_a_deduction_have_its_sign() -> None:
     deduction = [money("21", "10.00", code="0", deduction="0"), money("22", "6.00", reference="1")]
-    reading = bgmax.read(one(money("20", "50.00"), *deduction, money("22", "4.00", reference="2")))
+    reading = read_bank("bgmax", one(money("20", "50.00"), *deduction, money("22", "4.00", reference="2")))
     assert rules(reading, "warning") == []
     assert [amount for _, _, amount in references(reading, 1)] == [Decimal("-6.00"), Decimal("-4.00")]
 
 
 def test_words_of_the_payer_are_kept_beside_extra_references() -> None:
-    reading = bgmax.read(
-        one(money("20", "1.00", reference="MIN TEXT 77", code="5"), money("22", "0.00", reference="8"))
+    reading = read_bank(
+        "bgmax", one(money("20", "1.00", reference="MIN TEXT 77", code="5"), money("22", "0.00", reference="8"))
     )
     assert row(reading)["remittance"] == "MIN TEXT 77"
 
 
 def test_same_deposit_number_on_another_day_makes_another_identity() -> None:
     autogiro = money("20", "5.00", serial=" " * 12, channel="4")
-    days = [bgmax.read(one(autogiro, date=day)).frame["identity"][0] for day in ("20261120", "20261121")]
+    days = [read_bank("bgmax", one(autogiro, date=day)).frame["identity"][0] for day in ("20261120", "20261121")]
     assert days[0] != days[1]
 
 
 def test_extra_reference_of_another_serial_is_a_warning() -> None:
-    reading = bgmax.read(one(money("20", "1.00"), money("22", "0.00", reference="5", serial="000000000099")))
+    reading = read_bank("bgmax", one(money("20", "1.00"), money("22", "0.00", reference="5", serial="000000000099")))
     assert rules(reading, "warning") == ["C8"]
 
 
 def test_test_file_can_be_accepted() -> None:
     content = BgMaxFile([Section([money("20", "1.00")])], mark="T").content()
-    assert bgmax.read(content, accept_test=True).bookable
+    assert read_bank("bgmax", content, accept_test=True).bookable
 
 
 def test_file_without_sections_is_zero_payments_with_a_warning() -> None:
-    reading = bgmax.read(BgMaxFile([]).content())
+    reading = read_bank("bgmax", BgMaxFile([]).content())
     assert reading.bookable
     assert reading.frame.height == 0
     assert rules(reading, "warning") == ["no_section"]
@@ -256,7 +260,7 @@ def test_file_without_sections_is_zero_payments_with_a_warning() -> None:
 @pytest.mark.parametrize("eol", ["\r\n", "\n", "\r"])
 def test_encodings_and_line_ends_read_the_same(encoding: str, eol: str) -> None:
     file = BgMaxFile([Section([money("20", "1900.00", reference="Åsa 1", code="3"), record("26Görans Åkeri")])])
-    reading = bgmax.read(file.content(encoding, eol) + b"\r\n\r\n")
+    reading = read_bank("bgmax", file.content(encoding, eol) + b"\r\n\r\n")
     assert reading.bookable
     assert (row(reading)["payer_name"], row(reading)["remittance"]) == ("Görans Åkeri", "Åsa 1")
     assert row(reading)["amount"] == Decimal("1900.00")
@@ -266,36 +270,36 @@ def test_tabs_stand_for_blanks_to_the_next_eighth_column() -> None:
     payment = money("20", "7.00", reference="657965")
     tabbed = payment[:12] + "\t" + payment[16:]
     assert tabbed.expandtabs(8) == payment
-    reading = bgmax.read(one(tabbed, declared="7.00"))
+    reading = read_bank("bgmax", one(tabbed, declared="7.00"))
     assert reading.bookable
     assert references(reading) == [("657965", "reference", None)]
 
 
 def test_stripped_trailing_blanks_and_missing_last_line_end() -> None:
     lines = [line.rstrip() for line in BgMaxFile([Section([money("20", "1.00"), record("26X")])]).lines()]
-    assert bgmax.read("\r\n".join(lines).encode()).bookable
+    assert read_bank("bgmax", "\r\n".join(lines).encode()).bookable
 
 
 def test_details_in_any_order_belong_to_their_payment() -> None:
     details = [record("29005500004321"), record("26Namn"), record("25text"), money("22", "0.00", reference="9")]
-    forwards = bgmax.read(one(money("20", "1.00"), *details)).frame
-    backwards = bgmax.read(one(money("20", "1.00"), *reversed(details))).frame
+    forwards = read_bank("bgmax", one(money("20", "1.00"), *details)).frame
+    backwards = read_bank("bgmax", one(money("20", "1.00"), *reversed(details))).frame
     assert forwards.drop("raw").equals(backwards.drop("raw"))
 
 
 def test_equal_payments_stay_two_and_keep_their_identity() -> None:
     same = money("20", "5.00", serial=" " * 12, channel="4")  # Autogiro has no serial numbers that would tell
-    reading = bgmax.read(one(same, same))
+    reading = read_bank("bgmax", one(same, same))
     first, second = reading.frame["identity"]
     assert first != second
-    assert bgmax.read(one(same, same, deposit="00056")).frame["identity"].to_list() == [first, second]
+    assert read_bank("bgmax", one(same, same, deposit="00056")).frame["identity"].to_list() == [first, second]
 
 
 @pytest.mark.parametrize("content", [b"", b"\n\n", b"hello", b"id;name\n1;x\n", b"\x00\x01", "01BGMÄX".encode()])
 def test_what_is_not_bgmax_is_refused(content: bytes) -> None:
-    assert not bgmax.recognise(content)
+    assert not recognise(content)
     with pytest.raises(NotRecognised):
-        bgmax.read(content)
+        read_bank("bgmax", content)
 
 
 def _sample() -> bytes:
@@ -309,7 +313,7 @@ def test_truncated_it_is_never_bookable() -> None:
     whole = len(content.rstrip())  # the end record's last 46 characters are blank by agreement
     for cut in [*range(0, whole - 100, 9), *range(whole - 100, whole)]:
         try:
-            reading = bgmax.read(content[:cut])
+            reading = read_bank("bgmax", content[:cut])
         except ImportProjectError:
             continue
         assert not reading.bookable, cut
@@ -325,7 +329,7 @@ def test_one_changed_digit_of_money_is_found(data: st.DataObject) -> None:
     old = lines[index][place]
     new = data.draw(st.sampled_from([d for d in "0123456789" if d != old]))
     lines[index] = lines[index][:place] + new + lines[index][place + 1 :]
-    assert "C3" in rules(bgmax.read("\r\n".join(lines).encode("iso-8859-1")))
+    assert "C3" in rules(read_bank("bgmax", "\r\n".join(lines).encode("iso-8859-1")))
 
 
 @settings(max_examples=30)
@@ -357,7 +361,7 @@ def test_what_is_written_is_what_is_read(sections: list[list[tuple[int, bool, st
     ]
     if any(section.net < 0 for section in written):
         return
-    reading = bgmax.read(BgMaxFile(written).content())
+    reading = read_bank("bgmax", BgMaxFile(written).content())
     assert reading.bookable, reading.issues
     expected = [Decimal(o if not d else -o) / 100 for rows in sections for o, d, _ in rows]
     assert reading.frame["amount"].to_list() == expected

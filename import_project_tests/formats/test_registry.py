@@ -27,7 +27,7 @@ def test_every_format_module_offers_the_interface() -> None:
     assert set(FORMATS) == {*BANK_FORMATS, *ROW_FORMATS}
     for name in BANK_FORMATS:
         assert callable(bank_format(name).recognise)
-        assert callable(bank_format(name).read)
+        assert callable(bank_format(name).pieces)
     for name in ROW_FORMATS:
         assert callable(row_format(name).recognise)
         assert callable(row_format(name).parts)

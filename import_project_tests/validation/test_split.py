@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from import_project.errors import Unreadable
-from import_project.formats import bgmax
 from import_project.validation.columns import Column
 from import_project.validation.payments import split_payments
 from import_project.validation.schema import RowSchema
 from import_project.validation.split import Split
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money
+from import_project_tests.formats.reading import read_bank
 from import_project_tests.validation.splitting import split_text
 
 
@@ -124,7 +124,7 @@ def test_missing_column_refuses_the_file_and_an_extra_one_is_a_warning() -> None
 def test_error_of_a_section_condemns_its_payments_and_no_others() -> None:
     good = Section([money("20", "1.00"), money("20", "2.00")])
     bad = Section([money("20", "3.00"), money("20", "4.00")], deposit="00057", declared="8.00")
-    split = split_payments(bgmax.read(BgMaxFile([good, bad]).content()))
+    split = split_payments(read_bank("bgmax", BgMaxFile([good, bad]).content()))
     assert split.accepted["amount"].to_list() == [Decimal("1.00"), Decimal("2.00")]
     assert split.quarantined["amount"].to_list() == [Decimal("3.00"), Decimal("4.00")]
     assert [r[2] for r in reasons(split)] == ["C3", "C3"]
@@ -132,7 +132,7 @@ def test_error_of_a_section_condemns_its_payments_and_no_others() -> None:
 
 def test_payment_without_a_currency_is_set_aside() -> None:
     lines = BgMaxFile([Section([money("20", "1.00")])]).lines()
-    split = split_payments(bgmax.read("\n".join(x for x in lines if not x.startswith(("05", "15"))).encode()))
+    split = split_payments(read_bank("bgmax", "\n".join(x for x in lines if not x.startswith(("05", "15"))).encode()))
     assert split.accepted.height == 0
     assert {r[2] for r in reasons(split)} >= {"C2", "currency_code"}
 

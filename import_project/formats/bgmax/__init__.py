@@ -5,6 +5,6 @@ Source: Bankgirot, "Bankgiro Inbetalningar, technical manual" (2015 and 2019); c
 """
 
 from import_project.formats.bgmax.layout import recognise
-from import_project.formats.bgmax.read import read
+from import_project.formats.bgmax.read import pieces
 
-__all__ = ["read", "recognise"]
+__all__ = ["pieces", "recognise"]

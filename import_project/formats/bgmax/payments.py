@@ -163,5 +163,10 @@ def payments_frame(
         payer_account=without_zeros("sender"),
         payer_id=without_zeros("organisation"),
         payer_address=pl.concat_str(["street", "town"], separator=", ", ignore_nulls=True).replace("", None),
+        charges=None,
+        original_currency=None,
+        original_amount=None,
+        exchange_rate=None,
+        position=pl.format("line {}", "row_number"),
         raw="raw",
     ).select(pl.col(n).cast(t) for n, t in PAYMENTS.items())

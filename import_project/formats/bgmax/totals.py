@@ -12,7 +12,7 @@ from import_project.formats.bgmax.layout import KNOWN, WIDTH, cut
 from import_project.formats.bgmax.payments import oere, without_zeros
 from import_project.frames import MONEY
 from import_project.records.issues import Issue, Severity
-from import_project.records.statements import UNKNOWN_CURRENCY, Statement
+from import_project.records.statements import UNKNOWN_CURRENCY, Statement, Total
 
 
 def sections_frame(lines: pl.DataFrame) -> pl.DataFrame:
@@ -48,10 +48,14 @@ def sections_frame(lines: pl.DataFrame) -> pl.DataFrame:
 def statements(sections: pl.DataFrame, payments: pl.DataFrame) -> tuple[Statement, ...]:
     """Return one statement a section; `difference` is the 15 record's amount minus the sum of its payments."""
     sums = payments.group_by("section").agg(
-        net=pl.col("amount").sum(), found=pl.len().cast(pl.Int64), unreadable=pl.col("amount").null_count()
+        net=pl.col("amount").sum(),
+        found=pl.len().cast(pl.Int64),
+        unreadable=pl.col("amount").null_count(),
+        credit=pl.col("amount").filter(pl.col("record") == "20").sum(),
+        debit=-pl.col("amount").filter(pl.col("record") == "21").sum(),
     )
     rows = sections.join(sums, on="section", how="left", maintain_order="left").with_columns(
-        pl.col("net").fill_null(Decimal(0)).cast(MONEY), pl.col("found", "unreadable").fill_null(0)
+        pl.col("net", "credit", "debit").fill_null(Decimal(0)).cast(MONEY), pl.col("found", "unreadable").fill_null(0)
     )
     return tuple(
         Statement(
@@ -65,6 +69,7 @@ def statements(sections: pl.DataFrame, payments: pl.DataFrame) -> tuple[Statemen
             declared=r["declared"],
             difference=None if r["declared"] is None or r["unreadable"] else r["declared"] - r["net"],
             receiver=r["receiver"],
+            totals=(Total(currency=r["currency"], entries=r["found"], credit=r["credit"], debit=r["debit"]),),
         )
         for r in rows.iter_rows(named=True)
     )
