@@ -56,6 +56,24 @@ class Mt940(_Format):
     kind: Literal["mt940"]
 
 
+class Bai2(_Format):
+    """BAI2 cash management reports."""
+
+    kind: Literal["bai2"]
+
+
+class OcrGiro(_Format):
+    """Norwegian OCR giro: payments with their KID."""
+
+    kind: Literal["ocr_giro"]
+
+
+class FinnishReferences(_Format):
+    """Finnish reference payments (KTL), 90 characters a record."""
+
+    kind: Literal["finnish_references"]
+
+
 class Delimited(_Format):
     """Delimited text (CSV, TSV). `columns` names those of a file without a header, `skip_lines` stand before it."""
 
@@ -154,7 +172,22 @@ class Python(_Format):
 
 
 _Formats = Annotated[
-    BgMax | Sepa | Mt940 | Delimited | Json | JsonLines | Excel | Parquet | Avro | Orc | Xml | FixedWidth | Python,
+    BgMax
+    | Sepa
+    | Mt940
+    | Bai2
+    | OcrGiro
+    | FinnishReferences
+    | Delimited
+    | Json
+    | JsonLines
+    | Excel
+    | Parquet
+    | Avro
+    | Orc
+    | Xml
+    | FixedWidth
+    | Python,
     Field(discriminator="kind"),
 ]
 

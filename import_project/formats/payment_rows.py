@@ -5,6 +5,7 @@ Amounts are handed over as whole minor units (cents): exact, and quick to turn i
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from decimal import Decimal
 from hashlib import blake2b
 from typing import Any
 
@@ -31,6 +32,11 @@ def minor_units(text: str | None) -> int | None:
     if not digits.isdecimal() or not digits.isascii() or len(digits) > 18 or not whole.lstrip("+-"):
         return None
     return -int(digits) if whole[0] == "-" else int(digits)
+
+
+def money(minor: int) -> Decimal:
+    """Return minor units as money."""
+    return Decimal(minor).scaleb(-2)
 
 
 @dataclass(slots=True)

@@ -13,6 +13,9 @@ BANK_FORMATS: Mapping[str, str] = {
     "bgmax": "import_project.formats.bgmax",
     "sepa": "import_project.formats.iso20022",
     "mt940": "import_project.formats.mt940",
+    "bai2": "import_project.formats.bai2",
+    "ocr_giro": "import_project.formats.ocr_giro",
+    "finnish_references": "import_project.formats.finnish_references",
 }
 
 #: Formats of rows.
@@ -81,12 +84,16 @@ def read_whole(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Read
 
 
 def detect(content: bytes) -> str:
-    """Return the name of the one format that `content` fits. Raises NotRecognised when none or two do."""
-    fits = [name for name in FORMATS if _module(name).recognise(content)]
-    if not fits:
-        if not content.strip():
-            raise NotRecognised("the file is empty")
-        raise NotRecognised(f"the content fits none of {', '.join(FORMATS)}", do="name the format to see what is wrong")
-    if len(fits) > 1:
-        raise NotRecognised(f"the content fits {' and '.join(fits)}", do="name the format")
-    return fits[0]
+    """Return the name of the one format that `content` fits. Raises NotRecognised when none or two do.
+
+    Bank formats are known by agreed marks, and asked first: their text may look delimited, or like any XML.
+    """
+    for formats in (BANK_FORMATS, ROW_FORMATS):
+        fits = [name for name in formats if _module(name).recognise(content)]
+        if len(fits) > 1:
+            raise NotRecognised(f"the content fits {' and '.join(fits)}", do="name the format")
+        if fits:
+            return fits[0]
+    if not content.strip():
+        raise NotRecognised("the file is empty")
+    raise NotRecognised(f"the content fits none of {', '.join(FORMATS)}", do="name the format to see what is wrong")

@@ -94,7 +94,7 @@ def test_the_entry_date_takes_the_year_nearest_to_the_value_date(entry: str, val
             Details(remittance="Factuur 7", name="J JANSEN", account="NL1"),
         ),
         (
-            "/EREF/E2//CNTP/NL2/BIC/P PIET///REMI/USTD//invoice 9/",
+            "/EREF/E2//CNTP/NL2/INGBNL2A/P PIET///REMI/USTD//invoice 9/",
             Details(remittance="invoice 9", name="P PIET", account="NL2", end_to_end_id="E2"),
         ),
         ("/REMI/STRD/CUR/RF18539/", Details(remittance="STRD/CUR/RF18539", reference="RF18539")),

@@ -49,9 +49,9 @@ def recognise(
 
 
 def begins_like_markup(content: bytes) -> bool:
-    """Whether the text begins as an XML or a JSON document does, or as a bank's message of tagged fields."""
+    """Whether the text begins as an XML or a JSON document does."""
     start = content[:1024].removeprefix(b"\xef\xbb\xbf").lstrip()
-    return re.match(rb"<[?!A-Za-z_/]|:[0-9]{2}[A-Z]?:|\{1:F", start) is not None or begins_like_json(start)
+    return re.match(rb"<[?!A-Za-z_/]", start) is not None or begins_like_json(start)
 
 
 def guess_delimiter(content: bytes, encoding: str | None = None) -> str | None:

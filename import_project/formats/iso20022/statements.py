@@ -3,18 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
-from decimal import Decimal
 
 from import_project.formats.iso20022.elements import Element, at, day, each, parts, text
 from import_project.formats.iso20022.entries import Entry
-from import_project.formats.payment_rows import minor_units
+from import_project.formats.payment_rows import minor_units, money
 from import_project.records.issues import Issue
 from import_project.records.statements import UNKNOWN_CURRENCY, Statement, Total
-
-
-def money(minor: int) -> Decimal:
-    """Return minor units as money."""
-    return Decimal(minor).scaleb(-2)
 
 
 @dataclass(slots=True, kw_only=True)

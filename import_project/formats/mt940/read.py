@@ -11,7 +11,7 @@ from import_project.errors import NotRecognised
 from import_project.formats.mt940.details import details
 from import_project.formats.mt940.fields import Field, Message, messages, recognise
 from import_project.formats.mt940.lines import Balance, Line, balance, stated_sum, statement_line
-from import_project.formats.payment_rows import PaymentRows
+from import_project.formats.payment_rows import PaymentRows, money
 from import_project.formats.text import decode_nordic
 from import_project.frames import Piece, issues_frame
 from import_project.records.issues import Issue
@@ -138,7 +138,7 @@ def _read(number: int, message: Message, rows: PaymentRows) -> tuple[Statement, 
     name = f"statement {head.sequence or head.reference or number}"
     issues += [Issue(rule=rule, message=f"{name}: {told_}", statement=whose) for rule, told_ in wrong]
     total = Total(
-        currency=head.currency, entries=count - unreadable, credit=_money(sums[True][1]), debit=_money(sums[False][1])
+        currency=head.currency, entries=count - unreadable, credit=money(sums[True][1]), debit=money(sums[False][1])
     )
     statement = Statement(
         number=number,
@@ -147,22 +147,18 @@ def _read(number: int, message: Message, rows: PaymentRows) -> tuple[Statement, 
         identification=head.reference,
         booking_date=head.day,
         payments=count,
-        net=_money(booked),
+        net=money(booked),
         opening=_stated(head.opening),
         closing=_stated(head.closing),
-        difference=None if difference is None else _money(difference),
+        difference=None if difference is None else money(difference),
         totals=(total,) if count else (),
         sequence=head.sequence,
     )
     return statement, issues
 
 
-def _money(minor: int) -> Decimal:
-    return Decimal(minor).scaleb(-2)
-
-
 def _stated(stated: Balance | None) -> Decimal | None:
-    return None if stated is None or stated.amount is None else _money(stated.amount)
+    return None if stated is None or stated.amount is None else money(stated.amount)
 
 
 def _proved(

@@ -1,0 +1,10 @@
+"""BAI2 cash management reports. `records` cuts a text into logical records, `fields` reads amounts and transactions,
+`read` makes payments and proves the trailers 49, 98 and 99.
+
+Source: BAI, "Cash management balance reporting specifications, version 2".
+"""
+
+from import_project.formats.bai2.read import pieces
+from import_project.formats.bai2.records import recognise
+
+__all__ = ["pieces", "recognise"]
