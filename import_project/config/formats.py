@@ -47,7 +47,7 @@ class Sepa(_Format):
     """ISO 20022 messages from a bank: whichever it is, or the one that `message` names."""
 
     kind: Literal["sepa"]
-    message: Literal["camt.052", "camt.053", "camt.054"] | None = None
+    message: Literal["camt.052", "camt.053", "camt.054", "pain.002"] | None = None
 
 
 class Mt940(_Format):

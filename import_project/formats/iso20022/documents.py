@@ -44,6 +44,11 @@ class Document:
             self.rest = waiting
         return b""
 
+    @property
+    def head(self) -> bytes:
+        """The beginning of the document, before anything was read."""
+        return self._head
+
     def read(self, _size: int = -1) -> bytes:
         """Return some of the document's bytes; how many is for us to say."""
         head, self._head = self._head, b""

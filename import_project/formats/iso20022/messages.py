@@ -8,11 +8,16 @@ from xml.parsers import expat
 from import_project.errors import FileRefused
 from import_project.formats.markup import refuse_doctype
 
+STATUS_REPORT = "pain.002"
+
 #: The element below the root, without the version that .01 messages carry, and the message it begins.
 MESSAGES = {
     "BkToCstmrAcctRpt": "camt.052",
     "BkToCstmrStmt": "camt.053",
     "BkToCstmrDbtCdtNtfctn": "camt.054",
+    "CstmrPmtStsRpt": STATUS_REPORT,
+    "PmtStsRpt": STATUS_REPORT,
+    "pain.002.001.02": STATUS_REPORT,
 }
 _VERSIONED = re.compile(r"V\d\d$")
 _MOST_BEFORE = 20  # elements of an envelope that may stand around a message
@@ -38,13 +43,19 @@ def recognise(content: bytes, *, message: str | None = None) -> bool:
         refuse_doctype(BytesIO(head))
     except FileRefused:
         return False
+    found = message_in(head)
+    return found is not None and (message is None or found == message)
+
+
+def message_in(head: bytes) -> str | None:
+    """Return the message that begins among the first elements of a document."""
     found: list[str] = []
     begun = 0
 
     def begin(name: str, _attributes: object) -> None:
         nonlocal begun
         begun += 1
-        told = message_of(name.rpartition(" ")[2].rpartition(":")[2])
+        told = message_of(name.rpartition(":")[2])
         if told and begun <= _MOST_BEFORE:
             found.append(told)
 
@@ -52,4 +63,4 @@ def recognise(content: bytes, *, message: str | None = None) -> bool:
     parser.StartElementHandler = begin
     with suppress(expat.ExpatError, LookupError, ValueError):  # torn further on: told where it is read
         parser.Parse(head[: 1 << 16], False)  # noqa: FBT003 - expat takes it by place only
-    return bool(found) and (message is None or found[0] == message)
+    return found[0] if found else None

@@ -7,8 +7,9 @@ from import_project.errors import NotAllowed, NotRecognised, Unreadable
 from import_project.formats.iso20022.documents import Document, documents
 from import_project.formats.iso20022.elements import Element, local
 from import_project.formats.iso20022.entries import Place, read_entry
-from import_project.formats.iso20022.messages import full_name, message_of
+from import_project.formats.iso20022.messages import STATUS_REPORT, full_name, message_in, message_of
 from import_project.formats.iso20022.statements import Head, Sums, prove, read_head
+from import_project.formats.iso20022.status_reports import read_report
 from import_project.formats.payment_rows import PaymentRows
 from import_project.frames import Piece, issues_frame
 from import_project.records.issues import Issue
@@ -22,15 +23,18 @@ _ROWS = 20_000  # payments in a piece
 def pieces(content: BinaryIO, *, message: str | None = None) -> Iterator[Piece]:
     """Read `content` piece by piece.
 
-    Raises NotRecognised when it is no camt message, or another one than `message`; Unreadable when it is torn, and
-    NotAllowed when it declares a document type. All else that is wrong is an issue: without row and statement for the
+    Raises NotRecognised when it is no camt or pain.002 message, or another one than `message`; Unreadable when it is
+    torn, and NotAllowed when it declares a document type. All else that is wrong is an issue: without row and statement for the
     file, with a statement for all its payments, with a row for one payment.
     """
     reader = _Reader(message)
     for document in documents(content):
-        yield from reader.read(document)
+        if message_in(document.head) == STATUS_REPORT:
+            reader.report(document)
+        else:
+            yield from reader.read(document)
     if reader.name is None:
-        raise NotRecognised("the content is no camt.052, camt.053 or camt.054 message")
+        raise NotRecognised("the content is no camt.052, camt.053, camt.054 or pain.002 message")
     yield reader.piece()
 
 
@@ -94,6 +98,19 @@ class _Reader:
         root = events.root
         if root is not None and self.name is None:
             self._name_by(root)
+
+    def report(self, document: Document) -> None:
+        """Read a payment status report."""
+        from lxml import etree
+
+        self._number += 1
+        try:
+            name, statement, issues = read_report(document, self._number, self._rows, self._before)
+        except etree.XMLSyntaxError as error:
+            raise Unreadable(f"the XML is torn or broken: {error.msg}") from None
+        self._named(STATUS_REPORT, name)
+        self._statements += [statement] if statement else []
+        self._issues += issues
 
     def _begins(self, element: Element) -> bool:
         """Whether a statement of a message begins here; the message is named by the first."""
