@@ -24,8 +24,8 @@ def pieces(content: BinaryIO, *, message: str | None = None) -> Iterator[Piece]:
     """Read `content` piece by piece.
 
     Raises NotRecognised when it is no camt or pain.002 message, or another one than `message`; Unreadable when it is
-    torn, and NotAllowed when it declares a document type. All else that is wrong is an issue: without row and statement for the
-    file, with a statement for all its payments, with a row for one payment.
+    torn, and NotAllowed when it declares a document type. All else that is wrong is an issue: without row and statement
+    for the file, with a statement for all its payments, with a row for one payment.
     """
     reader = _Reader(message)
     for document in documents(content):
