@@ -20,7 +20,9 @@ REFERENCE = pl.Struct({"text": pl.String, "source": pl.String, "amount": MONEY})
 #: One row a payment. `row_number` is the line of its first record, in formats without lines its place among the file's
 #: payments; `position` says where it stands in words; `identity` names the same payment in any file. `amount` is
 #: signed, `direction` says the same in a word; dates are the bank's days, without a zone. `status` is BOOK for what
-#: moved money, and the bank's own word otherwise. `charges` are in `currency`; `original_amount` is what was
+#: moved money, and the bank's own word otherwise. `entry` is what the
+#: bank's entry of the payment is known by in every message that has it, `lump` says that the payment stands for all of
+#: an entry, whose details may come in another message. `charges` are in `currency`; `original_amount` is what was
 #: instructed in another currency, `exchange_rate` as the bank states it.
 PAYMENTS: Mapping[str, pl.DataType] = {
     "row_number": pl.Int64(),
@@ -36,6 +38,8 @@ PAYMENTS: Mapping[str, pl.DataType] = {
     "reversal": pl.Boolean(),
     "transaction_code": pl.String(),
     "bank_reference": pl.String(),
+    "entry": pl.String(),
+    "lump": pl.Boolean(),
     "end_to_end_id": pl.String(),
     "references": pl.List(REFERENCE),
     "remittance": pl.String(),
@@ -49,6 +53,24 @@ PAYMENTS: Mapping[str, pl.DataType] = {
     "exchange_rate": pl.Decimal(38, 12),
     "position": pl.String(),
     "raw": pl.String(),
+}
+
+#: One row a statement; the columns are fields of `Statement`.
+STATEMENTS: Mapping[str, pl.DataType] = {
+    "number": pl.Int64(),
+    "form": pl.String(),
+    "account": pl.String(),
+    "currency": pl.String(),
+    "identification": pl.String(),
+    "sequence": pl.String(),
+    "booking_date": pl.Date(),
+    "payments": pl.Int64(),
+    "net": MONEY,
+    "opening": MONEY,
+    "closing": MONEY,
+    "declared": MONEY,
+    "difference": MONEY,
+    "receiver": pl.String(),
 }
 
 #: One row a finding; the columns are the fields of `Issue`.
@@ -68,6 +90,17 @@ def issues_frame(issues: Iterable[Issue]) -> pl.DataFrame:
     names = [f.name for f in fields(Issue)]
     rows = [{n: getattr(issue, n) for n in names} for issue in issues]
     return pl.DataFrame(rows, schema=dict(ISSUES))
+
+
+def statements_frame(statements: Iterable[Statement]) -> pl.DataFrame:
+    """Return `statements` in the shape `STATEMENTS`, in the order given."""
+    rows = [[getattr(s, n) for n in STATEMENTS] for s in statements]
+    return pl.DataFrame(rows, schema=dict(STATEMENTS), orient="row")
+
+
+def statements_of(frame: pl.DataFrame) -> list[Statement]:
+    """Return the statements of such a frame."""
+    return [Statement(**row) for row in frame.iter_rows(named=True)]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -156,6 +156,7 @@ def _end(batch: _Batch, line: str | None, statements: list[Statement], issues: l
     statements.append(
         Statement(
             number=number,
+            form="finnish_references",
             account=next(iter(batch.accounts)) if len(batch.accounts) == 1 else None,
             currency=currency,
             identification=None,

@@ -210,6 +210,7 @@ class _Reader:
         self.statements.append(
             Statement(
                 number=statement,
+                form="ocr_giro",
                 account=one.account,
                 currency="NOK",
                 identification=one.number,

@@ -1,7 +1,8 @@
 """Steps 5 to 7: parse the bytes, check the file as a whole, part accepted from quarantined rows. Tables in, tables out.
 
-Tables of a file: `parsed` (payments; of a row file, its columns) and `findings`, what the format said; then `accepted`,
-`quarantined` and `issues`. A row file is read anew by each step, a piece at a time, so that its size does not matter.
+Tables of a file: `parsed` (payments; of a row file, its columns), `findings`, what the format said, and of a bank file
+its `statements`; then `accepted`, `quarantined` and `issues`. A row file is read anew by each step, a piece at a time,
+so that its size does not matter.
 """
 
 from collections import Counter
@@ -14,9 +15,11 @@ import polars as pl
 from import_project.errors import NotBookable, NotConserved, TooManyQuarantined
 from import_project.formats.registry import bank_format, row_format
 from import_project.formats.trial import try_out
-from import_project.frames import Part, Reading
+from import_project.frames import Part, Reading, statements_frame, statements_of
 from import_project.in_order import in_order
+from import_project.pipeline.follow import follow
 from import_project.pipeline.hold import Facts, Held
+from import_project.records.statements import Statement
 from import_project.validation.payments import split_payments
 from import_project.validation.rules import compiled
 from import_project.validation.split import kept_of, split_rows
@@ -42,6 +45,7 @@ def rows_parsed(held: Held) -> int:
 
 def _parse_payments(held: Held) -> Facts:
     rows, findings, errors = 0, 0, []
+    statements: list[Statement] = []
     path = held.parts.landing.proved(held.sha256)
     writing = held.parts.tables.writing(held.feed, held.sha256, "findings", "parsed")
     with path.open("rb") as content, writing as tables:
@@ -50,6 +54,8 @@ def _parse_payments(held: Held) -> Facts:
             tables["findings"].append(piece.issues)
             rows, findings = rows + piece.frame.height, findings + piece.issues.height
             errors += piece.file_errors.select("rule", "message").rows()
+            statements += piece.statements
+    _write(held, "statements", statements_frame(statements))
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""
         raise NotBookable(f"{errors[0][0]}: {errors[0][1]}{more}", do="ask the sender for a whole file")
@@ -121,7 +127,9 @@ async def validate_rows(held: Held) -> Facts:
 def _validate_payments(held: Held) -> dict[str, int]:
     parsed = held.parts.tables.read(held.feed, "parsed", held.sha256)
     findings = held.parts.tables.read(held.feed, "findings", held.sha256)
-    split = split_payments(Reading(format=held.loaded.feed.format.kind, frame=parsed, issues=findings))
+    beside = follow(held, statements_of(held.parts.tables.read(held.feed, "statements", held.sha256)), parsed)
+    issues = pl.concat([findings, beside])
+    split = split_payments(Reading(format=held.loaded.feed.format.kind, frame=parsed, issues=issues))
     _write(held, "accepted", split.accepted)
     _write(held, "quarantined", split.quarantined)
     _write(held, "issues", split.issues)

@@ -17,7 +17,7 @@ from import_project.frames import MONEY
 from import_project.matching.match import match
 from import_project.pipeline.freeze import as_json, freeze
 from import_project.pipeline.hold import Facts, Held
-from import_project.pipeline.identity import subject
+from import_project.pipeline.identity import ENTRY, entry_subject, subject
 from import_project.records.payments import Invoice, Match, Payment, Reference
 from import_project.records.postings import Draft, PostingKind, Taken
 
@@ -71,6 +71,9 @@ async def reconcile(held: Held) -> Facts:
     stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
     payments = list(_payments(accepted))
     about = accepted.select("row_number", "remittance", "payer_name", "payer_account", "bank_reference")
+    of_entry = {
+        row.pop("row_number"): _entry(row) for row in accepted.select("row_number", *ENTRY).iter_rows(named=True)
+    }
     details = {row.pop("row_number"): row for row in about.iter_rows(named=True)}
     since = stored["fetched_at"][0] if stored.height else held.parts.clock()
     for _ in range(_MOST_CONTENTIONS):
@@ -79,7 +82,7 @@ async def reconcile(held: Held) -> Facts:
         matches = match(
             (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
         )
-        drafts = [d for m in matches for d in _drafts(held, m, details)]
+        drafts = [replace(d, **of_entry[d.row_number]) for m in matches for d in _drafts(held, m, details)]
         with contextlib.suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, drafts, taken=taken)
             held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
@@ -108,6 +111,10 @@ def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
             booked=row["status"] == "BOOK",
             reversal=row["reversal"],
         )
+
+
+def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {"entry": entry_subject(row), "lump": bool(row["lump"])}
 
 
 def _drafts(held: Held, decision: Match, details: Mapping[int, dict[str, Any]]) -> Iterator[Draft]:

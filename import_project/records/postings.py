@@ -29,7 +29,7 @@ class Draft:
     """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.
 
     `invoice_id` and `amount` say what a matched posting takes of an invoice. `also` is another subject for the same
-    thing.
+    thing. `entry` is the bank's entry that a payment is of, `lump` whether it stands for all of that entry.
     """
 
     subject: str
@@ -42,6 +42,8 @@ class Draft:
     invoice_id: str | None = None
     amount: Decimal | None = None
     also: str | None = None
+    entry: str | None = None
+    lump: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -31,7 +31,8 @@ class Statement:
     """One statement or section. Amounts are in `currency`, signed; None where the file does not say.
 
     `net` sums what is booked. `difference` is declared minus found (zero: the money adds up; None: it cannot be
-    tested). `sequence` is the number the bank gives the statement among those of the account.
+    tested). `sequence` is the number the bank gives the statement among those of the account, `form` the message it
+    came in (`camt.053`, `mt940`).
     """
 
     number: int
@@ -48,6 +49,7 @@ class Statement:
     receiver: str | None = None
     totals: tuple[Total, ...] = ()
     sequence: str | None = None
+    form: str = ""
 
     @property
     def balance(self) -> str:
@@ -55,3 +57,11 @@ class Statement:
         if self.difference is None:
             return "untestable"
         return "ok" if self.difference == 0 else f"{self.difference:.2f}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filed:
+    """A statement of an earlier file, by the file's name at its sender."""
+
+    file: str
+    statement: Statement

@@ -2,7 +2,8 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime, timedelta
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from import_project.errors import ClaimLost, ConfigError, FileVanished, LedgerUn
 from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.outcomes import Counts
 from import_project.records.postings import Answer, Draft, PostingKind, PostingState
+from import_project.records.statements import Filed, Statement
 from import_project.store.ledger import Ledger
 from import_project.store.ledger.postings import posting_key
 from import_project.store.ledger.tables import metadata
@@ -256,3 +258,41 @@ def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) ->
     assert ledger.postings.freeze(claim, SHA, "erp", drafts[:5_000], NOW) == 5_000
     assert ledger.postings.freeze(claim, SHA, "erp", drafts, NOW) == 4_001
     assert ledger.postings.subjects("f", SHA) == {(PostingKind.ROW, False, False): 9_001}
+
+
+def test_statements_of_other_files_are_found_by_account(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    ledger.arrivals.landed(claim, Landed(sha256=SHA, size=3), NOW)
+    one = Statement(
+        number=1,
+        form="mt940",
+        account="A",
+        currency="EUR",
+        identification="S1",
+        booking_date=date(2026, 11, 20),
+        payments=2,
+        net=Decimal("1.10"),
+        opening=Decimal("5.00"),
+        sequence="7/1",
+    )
+    for _ in range(2):
+        ledger.statements.keep(claim, SHA, [one, replace(one, number=2, account="B")])
+    assert ledger.statements.around("f", "cd" * 32, [one]) == [Filed(file="a.csv", statement=one)]
+    assert ledger.statements.around("f", SHA, [one]) == []
+    assert ledger.statements.around("f", "cd" * 32, [replace(one, booking_date=date(2029, 1, 1))]) == []
+    for other in (replace(one, currency="SEK"), replace(one, form="mt942"), replace(one, account=None)):
+        assert ledger.statements.around("f", "cd" * 32, [other]) == []
+
+
+def test_entry_is_decided_as_a_whole_or_by_its_details(ledger: Ledger) -> None:
+    ready(ledger)
+    claim = claimed(ledger)
+    details = [replace(draft(s), entry="E") for s in "abc"]
+    assert ledger.postings.freeze(claim, SHA, "erp", details[:2], NOW) == 2
+    assert ledger.postings.freeze(claim, SHA, "erp", details, NOW) == 1
+    lump = replace(draft("x"), entry="E", lump=True)
+    assert ledger.postings.freeze(claim, "cd" * 32, "erp", [lump, draft("y")], NOW) == 1
+    assert ledger.postings.freeze(claim, "cd" * 32, "erp", [lump], NOW) == 0
+    assert ledger.postings.entries("f", ["E", "F"]) == {"E": False}
+    assert ledger.postings.decided("f", ["x"])["x"].sha256 == SHA

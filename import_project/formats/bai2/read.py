@@ -213,6 +213,7 @@ class _Reader:
         self.statements.append(
             Statement(
                 number=number,
+                form="bai2",
                 account=account.name or None,
                 currency=account.currency,
                 identification=None,

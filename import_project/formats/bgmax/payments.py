@@ -156,6 +156,8 @@ def payments_frame(
         reversal=pl.lit(value=False),
         transaction_code=codes,
         bank_reference="serial",
+        entry=None,
+        lump=None,
         end_to_end_id=pl.lit(None, pl.String),
         references=pl.col("references").fill_null([]),
         remittance=texts.replace("", None),

@@ -60,6 +60,7 @@ def statements(sections: pl.DataFrame, payments: pl.DataFrame) -> tuple[Statemen
     return tuple(
         Statement(
             number=r["section"],
+            form="bgmax",
             account=r["account"],
             currency=r["currency"],
             identification=r["deposit"],

@@ -60,7 +60,7 @@ def read_entry(element: Element, place: Place, rows: PaymentRows, before: int) -
         status=(text(status, "Cd") or text(status, "Prtry") or text(status) or "BOOK")
         if status is not None
         else "BOOK",
-        reference=text(found.get("AcctSvcrRef")),
+        reference=_given(text(found.get("AcctSvcrRef"))),
         booking_date=booking_date or value_date or place.day,
         value_date=value_date,
     )
@@ -184,7 +184,7 @@ def _cells(
     """Return the cells that come from the transaction, or from its entry where it is silent, and its key."""
     found = parts(transaction) if transaction is not None else {}
     refs = parts(found.get("Refs"))
-    bank = text(refs.get("AcctSvcrRef"))
+    bank = _given(text(refs.get("AcctSvcrRef")))
     end_to_end = _given(text(refs.get("EndToEndId")))
     sign = -1 if minor < 0 else 1
     references, free = remittance(found.get("RmtInf"), currency, sign)
@@ -206,12 +206,21 @@ def _cells(
         "reversal": text(entry_parts.get("RvslInd")) in {"true", "1"} or "RtrInf" in found,
         "transaction_code": _code(own_code) or _code(code),
         "bank_reference": bank or entry.reference,
+        "entry": _known_by(entry),
+        "lump": transaction is None,
         "end_to_end_id": end_to_end,
         "remittance": remitted,
         "charges": _charges(found if "Chrgs" in found else entry_parts, entry),
         **payer,
         **(original or {}),
     }
+
+
+def _known_by(entry: Entry) -> str | None:
+    """Return what the entry is known by in camt.053 and camt.054 alike; without a reference of the bank, nothing."""
+    if entry.reference is None or entry.amount is None:
+        return None
+    return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
 
 
 def _payer(found: dict[str, Element], sign: int) -> dict[str, str | None]:

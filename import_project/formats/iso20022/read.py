@@ -88,8 +88,8 @@ class _Reader:
                     _let_go(element)
                     if len(self._rows) >= _ROWS:
                         yield self.piece()
-                elif name in _CONTAINERS and message_of(local(parent) if parent is not None else ""):
-                    statement, issues = prove(self._number, read_head(element), sums)
+                elif name in _CONTAINERS and (message := message_of(local(parent) if parent is not None else "")):
+                    statement, issues = prove(self._number, message, read_head(element), sums)
                     self._statements.append(statement)
                     self._issues += issues
                     _let_go(element)

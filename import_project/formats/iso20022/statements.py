@@ -92,7 +92,7 @@ class Sums:
             self.booked += entry.amount
 
 
-def prove(number: int, head: Head, sums: Sums) -> tuple[Statement, list[Issue]]:
+def prove(number: int, message: str, head: Head, sums: Sums) -> tuple[Statement, list[Issue]]:
     """Return the statement, and what of its totals does not hold."""
     opening = _first(head.balances, "OPBD") or _first(head.balances, "PRCD")
     closing = _first(head.balances, "CLBD")
@@ -116,6 +116,7 @@ def prove(number: int, head: Head, sums: Sums) -> tuple[Statement, list[Issue]]:
     currency = head.currency or next(iter(sums.by_currency), None) or UNKNOWN_CURRENCY
     statement = Statement(
         number=number,
+        form=message,
         account=head.account,
         currency=currency,
         identification=head.identification,

@@ -46,6 +46,7 @@ def read_report(
     count = len(rows) - held
     statement = Statement(
         number=number,
+        form=STATUS_REPORT,
         account=None,
         currency=UNKNOWN_CURRENCY,
         identification=text(header, "MsgId"),

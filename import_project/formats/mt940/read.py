@@ -142,6 +142,7 @@ def _read(number: int, message: Message, rows: PaymentRows) -> tuple[Statement, 
     )
     statement = Statement(
         number=number,
+        form="mt942" if head.interim else "mt940",
         account=head.account,
         currency=head.currency,
         identification=head.reference,

@@ -14,7 +14,7 @@ from import_project.records.files import Claim
 from import_project.records.postings import Answer, Decided, Draft, Posting, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import decisions, postings, same_subjects
+from import_project.store.ledger.tables import decisions, entries, postings, same_subjects
 
 _FIELDS = [postings.c[name] for name in Posting.__slots__]
 _UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
@@ -43,6 +43,17 @@ def _decided(connection: Connection, feed: str, subjects: Sequence[str]) -> dict
         for query in (other.where(same_subjects.c.subject.in_(some)), itself.where(decisions.c.subject.in_(some))):
             for row in connection.execute(query):
                 found[row.subject] = Decided(**{**row._asdict(), "kind": PostingKind(row.kind)})
+    return found
+
+
+def _entries(connection: Connection, feed: str, names: Sequence[str]) -> dict[str, tuple[bool, str]]:
+    found: dict[str, tuple[bool, str]] = {}
+    distinct = list(dict.fromkeys(names))
+    for start in range(0, len(distinct), _CHUNK):
+        query = sa.select(entries.c.entry, entries.c.lump, entries.c.subject).where(
+            entries.c.feed == feed, entries.c.entry.in_(distinct[start : start + _CHUNK])
+        )
+        found |= {entry: (lump, subject) for entry, lump, subject in connection.execute(query).tuples()}
     return found
 
 
@@ -117,6 +128,9 @@ class Postings:
             of_file = (decisions.c.feed == feed) & (decisions.c.sha256 == file)
             mine.update(connection.execute(sa.select(decisions.c.row_number).where(of_file, rows)).scalars())
         fresh = [g for g in groups if g[0].subject not in {*known, *same} and g[0].row_number not in mine]
+        other_side = self._by_entry(connection, feed, [g[0] for g in fresh])
+        fresh = [g for g in fresh if g[0].subject not in other_side]
+        same |= other_side
         same |= {g[0].also: g[0].subject for g in fresh if g[0].also is not None}
         if same:
             pairs = [{"feed": feed, "subject": one, "known_as": other} for one, other in same.items()]
@@ -139,6 +153,28 @@ class Postings:
         connection.execute(sa.insert(decisions), first)
         connection.execute(sa.insert(postings), rest)
         return len(fresh)
+
+    def _by_entry(self, connection: Connection, feed: str, fresh: Sequence[Draft]) -> dict[str, str]:
+        """Return which payments are decided as their whole entry, or by its details, and the subject that stands for
+        them. The entries of the others are kept."""
+        named = [d for d in fresh if d.entry is not None]
+        known = _entries(connection, feed, [d.entry for d in named if d.entry])
+        decided, new = {}, {}
+        for draft in named:
+            assert draft.entry is not None
+            lump, subject = known.setdefault(draft.entry, (draft.lump, draft.subject))
+            if lump != draft.lump:
+                decided[draft.subject] = subject
+            elif subject == draft.subject:
+                new[draft.entry] = {"feed": feed, "entry": draft.entry, "lump": lump, "subject": subject}
+        if new:
+            connection.execute(self._database.insert_new(entries), list(new.values()))
+        return decided
+
+    def entries(self, feed: str, names: Sequence[str]) -> dict[str, bool]:
+        """Return which of these entries are decided, and whether as a whole (True) or by their details."""
+        with self._database.read() as connection:
+            return {entry: lump for entry, (lump, _) in _entries(connection, feed, names).items()}
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
         """Return the next postings of a file without a final answer, in row order, behind the id `after`.

@@ -110,6 +110,36 @@ same_subjects = sa.Table(
     sa.Column("known_as", sa.String(64), nullable=False),
 )
 
+#: Entries of banks' statements about which something is decided: as a whole (`lump`) or by their details.
+entries = sa.Table(
+    "entries",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("entry", sa.String(64), primary_key=True),
+    sa.Column("lump", sa.Boolean, nullable=False),
+    sa.Column("subject", sa.String(64), nullable=False),
+)
+
+statements = sa.Table(
+    "statements",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    sa.Column("form", sa.String(32), nullable=False),
+    sa.Column("account", sa.Text),
+    sa.Column("currency", sa.String(8), nullable=False),
+    sa.Column("identification", sa.Text),
+    sa.Column("sequence", sa.Text),
+    sa.Column("booking_date", sa.Date),
+    sa.Column("payments", sa.Integer, nullable=False),
+    sa.Column("net", Money, nullable=False),
+    sa.Column("opening", Money),
+    sa.Column("closing", Money),
+    sa.ForeignKeyConstraint(["feed", "sha256"], ["files.feed", "files.sha256"]),
+    sa.Index("statements_by_account", "feed", "account", "booking_date"),
+)
+
 postings = sa.Table(
     "postings",
     metadata,
