@@ -18,6 +18,11 @@ def decode_nordic(content: bytes) -> str:
         text = body.decode("iso-8859-1")
     if "\x00" in text:
         raise Unreadable("the file holds NUL bytes", do="ask the sender for the file as text")
+    return with_line_feeds(text)
+
+
+def with_line_feeds(text: str) -> str:
+    """Return text with every line end as a line feed, and tabs as blanks to the next column of eight."""
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
     return text.expandtabs(8) if "\t" in text else text

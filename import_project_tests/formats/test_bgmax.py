@@ -12,7 +12,7 @@ from import_project.errors import ImportProjectError, NotRecognised
 from import_project.formats.bgmax import recognise
 from import_project.frames import Reading
 from import_project_tests.formats.bgmax_files import BgMaxFile, Section, money, one, record
-from import_project_tests.formats.reading import read_bank
+from import_project_tests.formats.reading import problems, read_bank
 
 
 def rules(reading: Reading, severity: str = "error") -> list[str]:
@@ -368,3 +368,19 @@ def test_what_is_written_is_what_is_read(sections: list[list[tuple[int, bool, st
     assert [[x["text"] for x in r] for r in reading.frame["references"]] == [
         [r] if r else [] for rows in sections for _, _, r in rows
     ]
+
+
+@settings(max_examples=30)
+@given(
+    size=st.integers(1, 3000), cut=st.integers(0, 2), lost=st.integers(3, 45), eol=st.sampled_from(["\r\n", "\n", "\r"])
+)
+def test_blocks_of_any_size_read_the_same(size: int, cut: int, lost: int, eol: str) -> None:
+    group = [money("20", "10.00"), record("26Müller AB"), money("22", "4.00", reference="7"), money("22", "6.00")]
+    sections = [Section([*group, money("20", "10.00")] * n, deposit=f"{n:05}") for n in (1, 5, 2)]
+    lines = BgMaxFile(sections).lines()
+    content = eol.join([*lines[cut:lost], *lines[lost + 1 :]]).encode("iso-8859-1")
+    whole = read_bank("bgmax", content)
+    parted = read_bank("bgmax", content, block_bytes=size)
+    assert parted.frame.equals(whole.frame)
+    assert parted.statements == whole.statements
+    assert sorted(problems(parted), key=str) == sorted(problems(whole), key=str)

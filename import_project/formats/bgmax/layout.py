@@ -45,12 +45,16 @@ FIELDS: Mapping[str, Mapping[str, tuple[int, int]]] = {
 #: Records that share a layout, under the name it has in `FIELDS`.
 SAME_LAYOUT = {"21": "20", "23": "22"}
 KNOWN = frozenset(FIELDS) | frozenset(SAME_LAYOUT)
+INSIDE = sorted(KNOWN - {"01", "70"})  # records of sections
+PAYMENTS = ("20", "21")
+MEMBERS = ("20", "21", "22", "23", "25", "26", "27", "28", "29")  # records of payment groups
 
 _SHAPES = re.compile(
     r"01BGMAX {15}\d\d.{0,56}|05\d{10}.{0,68}|2[0123]\d{10}.{25}\d{18}\d.{0,24}|2[5678].{0,78}|29[\d ]{12} {0,66}"
     r"|15\d{43}\d{5}.{0,30}|70\d{32} {0,46}"
 )
-_LOOK = 40  # lines that must all fit before a file without its start record is taken for BgMax
+_FIT = 40  # lines that must all fit before a file without its start record is taken for BgMax
+LOOK = _FIT * 4 * WIDTH  # bytes by which a file is recognised
 
 
 def recognise(content: bytes, *, accept_test: bool = False) -> bool:
@@ -58,10 +62,10 @@ def recognise(content: bytes, *, accept_test: bool = False) -> bool:
 
     Cut-out parts of a file are recognised too, so that they are refused for what is missing, not as unknown.
     """
-    start = content[: _LOOK * 4 * WIDTH]
+    start = content[:LOOK]
     if b"\x00" in start:
         return False
-    head = [line.rstrip() for line in decode_nordic(start).split("\n")[:_LOOK]]
+    head = [line.rstrip() for line in decode_nordic(start).split("\n")[:_FIT]]
     head = [line for line in head if line]
     if not head:
         return False
@@ -70,35 +74,13 @@ def recognise(content: bytes, *, accept_test: bool = False) -> bool:
     return head[0][:2] in {"05", "15", "20"} and all(_SHAPES.fullmatch(line) for line in head[:-1] or head)
 
 
-def lines_frame(text: str) -> pl.DataFrame:
-    """Return the records: `row_number` (line from 1), `line` padded to 80 characters, `record`, `section` from 1.
-
-    A section starts at a 05, or where something follows a 15; 01, 70 and unknown records
-    stand in none (null).
-    """
-    line = pl.col("line")
-    frame = (
-        pl.DataFrame({"line": text.split("\n")}, schema={"line": pl.String})
-        .with_row_index("row_number", offset=1)
-        .with_columns(pl.col("row_number").cast(pl.Int64), line.str.strip_chars_end())
-        .filter(line.str.len_chars() > 0)
-        .with_columns(line.str.pad_end(WIDTH), record=line.str.slice(0, 2))
-    )
-    record = pl.col("record")
-    inside = record.is_in(list(KNOWN - {"01", "70"}))  # a record type we do not know must not open a section
-    body = frame.filter(inside).select(
-        "row_number",
-        section=((record == "05") | (record.shift(1) == "15")).fill_null(value=True).cast(pl.Int64).cum_sum(),
-    )
-    starts_first = body.with_columns(pl.col("section") + (1 - pl.col("section").first()))
-    return frame.join(starts_first, on="row_number", how="left", maintain_order="left")
-
-
 def cut(lines: pl.DataFrame, *records: str) -> pl.DataFrame:
     """Return the given records of one layout with their fields as text, both ends stripped; blank is null."""
     layout = FIELDS[SAME_LAYOUT.get(records[0], records[0])]
     fields = [
-        pl.col("line").str.slice(start - 1, length).str.strip_chars(" ").replace("", None).alias(name)
+        pl.col("line").str.slice(start - 1, length).str.strip_chars(" ").alias(name)
         for name, (start, length) in layout.items()
     ]
-    return lines.filter(pl.col("record").is_in(records)).select(pl.exclude("line"), *fields, raw="line")
+    chosen = pl.col("record") == records[0] if len(records) == 1 else pl.col("record").is_in(records)
+    filled = [pl.when(pl.col(name) != "").then(name).alias(name) for name in layout]
+    return lines.lazy().filter(chosen).select(pl.exclude("line"), *fields, raw="line").with_columns(filled).collect()

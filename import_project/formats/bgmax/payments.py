@@ -2,11 +2,13 @@
 
 import polars as pl
 
-from import_project.formats.bgmax.layout import cut
-from import_project.frames import MONEY, PAYMENTS, REFERENCE
+from import_project.formats.bgmax.layout import MEMBERS, PAYMENTS, cut
+from import_project.formats.bgmax.repeats import KEY
+from import_project.frames import MONEY, REFERENCE
+from import_project.frames import PAYMENTS as COLUMNS
 
-_PAYMENT_RECORDS = ("20", "21")
 _EXTRA_RECORDS = ("22", "23")
+_SHIFTED = 8  # records of a kind in one payment that are joined without grouping
 
 
 def oere(name: str, *, negative: pl.Expr | None = None) -> pl.Expr:
@@ -28,9 +30,10 @@ def grouped(lines: pl.DataFrame) -> pl.DataFrame:
     `group` is null for a record that follows no payment of its own section.
     """
     record = pl.col("record")
-    members = lines.filter(record.is_in(["20", "21", "22", "23", "25", "26", "27", "28", "29"]))
-    own = pl.when(record.is_in(_PAYMENT_RECORDS)).then(pl.col("row_number"))
-    return members.with_columns(group=own.forward_fill().over("section"))
+    members = lines.filter(record.is_in(MEMBERS))
+    is_payment = record.is_in(PAYMENTS)
+    owner, its_section = (pl.when(is_payment).then(c).forward_fill() for c in ("row_number", "section"))
+    return members.with_columns(group=pl.when(its_section == pl.col("section")).then(owner))
 
 
 def extra_references(members: pl.DataFrame) -> pl.DataFrame:
@@ -80,95 +83,111 @@ def _references(extras: pl.DataFrame, payments: pl.DataFrame, parts: pl.DataFram
     )
     both = pl.concat([own.select(given.columns), given])
     item = pl.struct("text", "source", "amount").cast(REFERENCE)
-    return both.group_by("group", maintain_order=True).agg(references=item)
+    if not both["group"].is_duplicated().any():
+        return both.sort("group").select("group", references=pl.concat_list(item))
+    return both.group_by("group").agg(references=item).sort("group")
+
+
+def _together(members: pl.DataFrame, text: pl.Expr, name: str, separator: str) -> pl.DataFrame:
+    """Return `group` and one text of all its records, which stand behind each other; empty ones are left out."""
+    rows = members.select("group", text=text).with_columns(pl.when(pl.col("text") != "").then("text").alias("text"))
+    longest = int(rows.select(pl.col("group").rle().struct.field("len").max()).item() or 0)
+    if longest > _SHIFTED:
+        texts = pl.col("text").drop_nulls().str.join(separator)
+        return rows.group_by("group", maintain_order=True).agg(pl.when(texts != "").then(texts).alias(name))
+    group = pl.col("group")
+    more = [pl.when(group.shift(-n) == group).then(pl.col("text").shift(-n)) for n in range(1, longest)]
+    joined = pl.concat_str("text", *more, separator=separator, ignore_nulls=True) if more else pl.col("text")
+    first = (group != group.shift(1)).fill_null(value=True)
+    return rows.select("group", joined.alias(name), first=first).filter("first").drop("first")
 
 
 def _joined(members: pl.DataFrame, record: str, name: str, *fields: str, separator: str = " ") -> pl.DataFrame:
     """Return `group` and the fields of all records of one kind in it as one text."""
-    text = pl.concat_str([pl.col(f) for f in fields], separator=" ", ignore_nulls=True)
-    return (
-        cut(members.filter(pl.col("group").is_not_null()), record)
-        .group_by("group", maintain_order=True)
-        .agg(text.filter(text != "").str.join(separator).replace("", None).alias(name))
+    text = (
+        pl.concat_str([pl.col(f) for f in fields], separator=" ", ignore_nulls=True)
+        if fields[1:]
+        else pl.col(fields[0])
     )
+    return _together(cut(members, record), text, name, separator)
+
+
+def _beside(payments: pl.DataFrame, detail: pl.DataFrame) -> pl.DataFrame:
+    """Return the payments with a detail of their groups, which has at most one row for each and is in their order."""
+    column = detail.drop("group")
+    if detail.height == payments.height:
+        return payments.with_columns(column)
+    if not detail.height:
+        return payments.with_columns(pl.lit(None, t).alias(n) for n, t in column.schema.items())
+    return payments.join(detail, on="group", how="left", maintain_order="left")
 
 
 def base_payments(members: pl.DataFrame) -> pl.DataFrame:
     """Return the 20 and 21 records with their fields, `amount` as signed money (null where unreadable)."""
-    return cut(members, *_PAYMENT_RECORDS).with_columns(
+    return cut(members, *PAYMENTS).with_columns(
         amount_text=pl.col("amount"), amount=oere("amount", negative=pl.col("record") == "21")
     )
 
 
-def payments_frame(
-    members: pl.DataFrame, payments: pl.DataFrame, extras: pl.DataFrame, parts: pl.DataFrame, sections: pl.DataFrame
-) -> pl.DataFrame:
-    """Return the canonical payments of all groups, in file order.
+def detailed(members: pl.DataFrame, payments: pl.DataFrame, extras: pl.DataFrame, parts: pl.DataFrame) -> pl.DataFrame:
+    """Return the payments with all that their own groups say, in the names of the canonical columns; what holds for
+    all of a section is missing.
 
     `transaction_code` is record, payment channel (1 bank, 2 supplier payments, 3 paper, 4 Autogiro) and, for a
     deduction, its code: "20/1", "21/2/0". Image flags are not kept.
     """
-    raw = members.group_by("group", maintain_order=True).agg(raw=pl.col("line").str.strip_chars_end().str.join("\n"))
-    address = [_joined(members, "27", "street", "street", "postcode")]
-    address += [_joined(members, "28", "town", "town", "country", "country_code")]
-    details = [
+    members = members.filter(pl.col("group").is_not_null())
+    raw = _together(members, pl.col("line"), "whole", "\n")["whole"]  # a payment each, in their order
+    frame = payments.with_columns(raw, key=KEY, group="row_number").drop("raw")
+    for detail in (
         _references(extras, payments, parts),
         _joined(members, "25", "texts", "text", separator="\n"),
         _joined(members, "26", "payer_name", "name", "extra_name"),
+        _joined(members, "27", "street", "street", "postcode"),
+        _joined(members, "28", "town", "town", "country", "country_code"),
         _joined(members, "29", "organisation", "organisation"),
-        *address,
-        raw,
-    ]
-    frame = payments.drop("raw").with_columns(group="row_number")
-    for detail in details:
-        frame = frame.join(detail, on="group", how="left", maintain_order="left")
-    frame = frame.join(sections, on="section", how="left", maintain_order="left")
-
+    ):
+        frame = _beside(frame, detail)
     texts = pl.concat_str(
         [pl.when(~pl.col("code").is_in(["2", "4"])).then("reference"), "texts"], separator="\n", ignore_nulls=True
     )
-    frame = frame.with_columns(
-        key=pl.concat_str(
-            pl.lit("bgmax"),
-            *(pl.col(c).cast(pl.String).fill_null("") for c in ("receiver", "currency")),
-            pl.col("booking_date").cast(pl.String).fill_null(""),
-            *(
-                pl.col(c).fill_null("")
-                for c in ("deposit", "record", "sender", "reference", "amount_text", "code", "channel", "serial")
-            ),
-            separator="|",
-        )
-    )
+    address = pl.concat_str(["street", "town"], separator=", ", ignore_nulls=True)
     codes = pl.concat_str(
         ["record", "channel", pl.when(pl.col("record") == "21").then("deduction")], separator="/", ignore_nulls=True
     )
     return frame.select(
         "row_number",
+        "key",
         statement="section",
-        identity=pl.concat_str("key", pl.int_range(pl.len()).over("key"), separator="|"),
-        account="account",
-        currency="currency",
-        booking_date="booking_date",
-        value_date="booking_date",
         amount="amount",
         direction=pl.when(pl.col("record") == "21").then(pl.lit("debit")).otherwise(pl.lit("credit")),
-        status=pl.lit("BOOK"),
-        reversal=pl.lit(value=False),
         transaction_code=codes,
         bank_reference="serial",
-        entry=None,
-        lump=None,
-        end_to_end_id=pl.lit(None, pl.String),
         references=pl.col("references").fill_null([]),
-        remittance=texts.replace("", None),
+        remittance=pl.when(texts != "").then(texts),
         payer_name="payer_name",
         payer_account=without_zeros("sender"),
         payer_id=without_zeros("organisation"),
-        payer_address=pl.concat_str(["street", "town"], separator=", ", ignore_nulls=True).replace("", None),
-        charges=None,
-        original_currency=None,
-        original_amount=None,
-        exchange_rate=None,
+        payer_address=pl.when(address != "").then(address),
         position=pl.format("line {}", "row_number"),
-        raw="raw",
-    ).select(pl.col(n).cast(t) for n, t in PAYMENTS.items())
+        raw="whole",
+    )
+
+
+def payments_frame(details: pl.DataFrame, sections: pl.DataFrame, occurrences: pl.DataFrame) -> pl.DataFrame:
+    """Return the canonical payments. `sections` says what holds for all of a section, `occurrences` how often a payment
+    stood in it before."""
+    frame = details.join(sections, left_on="statement", right_on="section", how="left", maintain_order="left")
+    if occurrences.height:
+        frame = frame.join(occurrences, on="row_number", how="left", maintain_order="left")
+    else:
+        frame = frame.with_columns(occurrence=pl.lit(0))
+    identity = pl.concat_str("deposit_key", "key", pl.col("occurrence").fill_null(0), separator="|")
+    given = {
+        "identity": identity,
+        "value_date": pl.col("booking_date"),
+        "status": pl.lit("BOOK"),
+        "reversal": pl.lit(value=False),
+    }
+    nothing = {n: pl.lit(None, t) for n, t in COLUMNS.items() if n not in {*frame.columns, *given}}
+    return frame.with_columns(**given, **nothing).select(pl.col(n).cast(t) for n, t in COLUMNS.items())

@@ -2,7 +2,7 @@
 Each finding carries the exact difference. What is done about it is decided elsewhere."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,9 +14,15 @@ from import_project.frames import MONEY
 from import_project.records.issues import Issue, Severity
 from import_project.records.statements import UNKNOWN_CURRENCY, Statement, Total
 
+#: What names a deposit in every file.
+_DEPOSIT = [pl.col(c).cast(pl.String).fill_null("") for c in ("receiver", "currency", "booking_date", "deposit")]
 
-def sections_frame(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return one row a section, closed or not: what its 05 and 15 records say. Missing parts are null."""
+
+def sections_frame(lines: pl.DataFrame, firsts: pl.DataFrame) -> pl.DataFrame:
+    """Return one row a section, closed or not: what its 05 and 15 records say. Missing parts are null.
+
+    `firsts` has the first `row_number` of each `section`.
+    """
     opened = cut(lines, "05").select(
         "section", "plusgiro", opened="row_number", bankgiro="bankgiro", opening_currency="currency"
     )
@@ -33,27 +39,32 @@ def sections_frame(lines: pl.DataFrame) -> pl.DataFrame:
         declared_count=pl.when(pl.col("count").str.contains(r"^[0-9]{8}$")).then("count").cast(pl.Int64),
         closing_currency="currency",
     )
-    numbers = lines.filter(pl.col("section").is_not_null()).group_by("section", maintain_order=True)
     return (
-        numbers.agg(first=pl.col("row_number").min())
+        firsts.rename({"row_number": "first"})
         .join(opened, on="section", how="left", maintain_order="left")
         .join(closed, on="section", how="left", maintain_order="left")
         .with_columns(
             currency=pl.coalesce("opening_currency", "closing_currency", pl.lit(UNKNOWN_CURRENCY)),
             receiver=pl.coalesce(without_zeros("bankgiro"), without_zeros("plusgiro")),
         )
+        .with_columns(deposit_key=pl.concat_str(pl.lit("bgmax"), *_DEPOSIT, separator="|"))
     )
 
 
-def statements(sections: pl.DataFrame, payments: pl.DataFrame) -> tuple[Statement, ...]:
-    """Return one statement a section; `difference` is the 15 record's amount minus the sum of its payments."""
-    sums = payments.group_by("section").agg(
+def section_sums(payments: pl.DataFrame) -> pl.DataFrame:
+    """Return what the payments of each `section` come to; some payments of a file, for `statements` to add up."""
+    return payments.group_by("section").agg(
         net=pl.col("amount").sum(),
         found=pl.len().cast(pl.Int64),
         unreadable=pl.col("amount").null_count(),
         credit=pl.col("amount").filter(pl.col("record") == "20").sum(),
         debit=-pl.col("amount").filter(pl.col("record") == "21").sum(),
     )
+
+
+def statements(sections: pl.DataFrame, some_sums: Iterable[pl.DataFrame]) -> tuple[Statement, ...]:
+    """Return one statement a section; `difference` is the 15 record's amount minus the sum of its payments."""
+    sums = pl.concat(some_sums).group_by("section").agg(pl.all().sum())
     rows = sections.join(sums, on="section", how="left", maintain_order="left").with_columns(
         pl.col("net", "credit", "debit").fill_null(Decimal(0)).cast(MONEY), pl.col("found", "unreadable").fill_null(0)
     )
@@ -76,16 +87,15 @@ def statements(sections: pl.DataFrame, payments: pl.DataFrame) -> tuple[Statemen
     )
 
 
-def frame_issues(lines: pl.DataFrame, *, accept_test: bool) -> Iterator[Issue]:
+def frame_issues(lines: pl.DataFrame, ends: Sequence[str], *, accept_test: bool) -> Iterator[Issue]:
     """C1 and C9: the file's own frame of one start and one end record; unknown and over-long records (warnings)."""
     for record, name in (("01", "start"), ("70", "end")):
         count = lines.filter(pl.col("record") == record).height
         if count != 1:
             yield Issue(rule="C1", message=f"{count} {name} records ({record}) where there must be one")
-    if lines.height and lines["record"][0] != "01":
-        yield Issue(rule="C1", message=f"the first record is {lines['record'][0]!r}, not the start record 01")
-    if lines.height and lines["record"][-1] != "70":
-        yield Issue(rule="C1", message=f"the last record is {lines['record'][-1]!r}, not the end record 70")
+    for place, told, record, name in zip(("first", "last"), ends, ("01", "70"), ("start", "end"), strict=False):
+        if told != record:
+            yield Issue(rule="C1", message=f"the {place} record is {told!r}, not the {name} record {record}")
     for start in cut(lines, "01").iter_rows(named=True):
         if start["layout"] != "BGMAX" or start["version"] not in {"1", "01"}:
             yield Issue(rule="C1", message=f"layout {start['layout']} version {start['version']} is not BGMAX 01")
@@ -102,9 +112,8 @@ def frame_issues(lines: pl.DataFrame, *, accept_test: bool) -> Iterator[Issue]:
         yield Issue(rule="long_record", message=message, severity=warn, row_number=row["row_number"])
 
 
-def end_issues(lines: pl.DataFrame) -> Iterator[Issue]:
+def end_issues(lines: pl.DataFrame, found: Mapping[str, int]) -> Iterator[Issue]:
     """C6 and C7: the counts of the 70 record, and the file without any section (a warning)."""
-    found = dict(lines.group_by("record").len().iter_rows())
     counts = {
         "n20": ("payments (20)", found.get("20", 0), Severity.ERROR),
         "n21": ("deductions (21)", found.get("21", 0), Severity.ERROR),
@@ -196,24 +205,9 @@ def group_issues(
         message = f"part amounts give {total}, the payment is {row['amount']}: they are not used"
         yield Issue(rule="C8", message=message, severity=warn, row_number=row["group"])
     single = members.filter(pl.col("record").is_in(["26", "27", "28", "29"]) & pl.col("group").is_not_null())
+    single = single.filter(pl.struct("group", "record").is_duplicated())
     for row in (
         single.group_by("group", "record", maintain_order=True).len().filter(pl.col("len") > 1).iter_rows(named=True)
     ):
         message = f"{row['len']} records {row['record']} in one payment where there may be one"
         yield Issue(rule="repeated_record", message=message, severity=warn, row_number=row["group"])
-    yield from _repeats(payments)
-
-
-def _repeats(payments: pl.DataFrame) -> Iterator[Issue]:
-    """C10 inside the file: a BGC serial number that comes again, with the same payment (an error) or another one."""
-    numbered = payments.filter(pl.col("serial").is_not_null())
-    same = ["record", "sender", "serial", "amount_text", "reference"]
-    again = numbered.filter(~pl.struct(same).is_first_distinct())
-    for row in again.iter_rows(named=True):
-        message = f"the payment with serial number {row['serial']} stands in the file twice"
-        yield Issue(rule="C10", message=message, row_number=row["row_number"])
-    others = numbered.join(again, on="row_number", how="anti").filter(pl.col("record") == "20")
-    counts = others.group_by("section", "serial").agg(n=pl.len(), row=pl.col("row_number").last())
-    for row in counts.filter(pl.col("n") > 1).sort("row").iter_rows(named=True):
-        message = f"serial number {row['serial']} stands in the section {row['n']} times"
-        yield Issue(rule="C10", message=message, severity=Severity.WARNING, row_number=row["row"])
