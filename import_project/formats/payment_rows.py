@@ -6,7 +6,6 @@ Amounts are handed over as whole minor units (cents): exact, and quick to turn i
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from hashlib import blake2b
 from typing import Any
 
 import polars as pl
@@ -43,28 +42,26 @@ def money(minor: int) -> Decimal:
 class PaymentRows:
     """Payments so far. A payment's identity is its key and how often the key came before in the file."""
 
-    _rows: list[list[Any]] = field(default_factory=list)
+    _rows: list[dict[str, Any]] = field(default_factory=list)
     _references: list[tuple[int, str, str, int | None]] = field(default_factory=list)
-    _seen: dict[int, int] = field(default_factory=dict)
+    _seen: list[pl.Series] = field(default_factory=list)
 
     def __len__(self) -> int:
         return len(self._rows)
 
     def add(self, key: str, references: Sequence[tuple[str, str, int | None]], **cells: Any) -> None:
         """Add a payment: its key, references (text, source, part in minor units), and other cells by column."""
-        place = len(self._rows)
-        self._references += [(place, *reference) for reference in references]
-        digest = int.from_bytes(blake2b(key.encode("utf-8", "surrogatepass"), digest_size=8).digest())
-        again = self._seen.get(digest, 0)
-        self._seen[digest] = again + 1
-        cells["identity"] = f"{key}|{again}"
-        self._rows.append([cells.get(c) for c in _COLUMNS])
+        if references:
+            place = len(self._rows)
+            self._references += [(place, *reference) for reference in references]
+        cells["identity"] = key
+        self._rows.append(cells)
 
     def frame(self) -> pl.DataFrame:
         """Return the payments added since the last call, in the shape `PAYMENTS`."""
-        columns = list(zip(*self._rows, strict=True)) or [()] * len(_COLUMNS)
         types = {c: pl.Int64() if c in (*_MINOR, *_NUMBERED) else t for c, t in PAYMENTS.items()}
-        data = [pl.Series(c, cells, dtype=types[c]) for c, cells in zip(_COLUMNS, columns, strict=True)]
+        rows = self._rows
+        data = [pl.Series(c, [row.get(c) for row in rows], dtype=types[c]) for c in _COLUMNS]
         money = [(pl.col(c).cast(MONEY) / 100).cast(MONEY) for c in _MINOR]
         ways = pl.when(pl.col("amount") < 0).then(pl.lit("debit")).otherwise(pl.lit("credit"))
         frame = pl.DataFrame(data).with_row_index("place").with_columns(*money, direction=ways)
@@ -74,7 +71,20 @@ class PaymentRows:
             orient="row",
         ).with_columns((pl.col("amount").cast(MONEY) / 100).cast(MONEY))
         item = pl.struct("text", "source", "amount").cast(REFERENCE)
-        lists = given.group_by("place", maintain_order=True).agg(references=item)
+        lists = given.group_by("place").agg(references=item)
         self._rows, self._references = [], []
         joined = frame.join(lists, on="place", how="left", maintain_order="left")
-        return joined.with_columns(pl.col("references").fill_null([])).select(list(PAYMENTS))
+        identity = pl.concat_str("identity", self._occurrences(frame["identity"]), separator="|")
+        return joined.with_columns(identity, pl.col("references").fill_null([])).select(list(PAYMENTS))
+
+    def _occurrences(self, keys: pl.Series) -> pl.Series:
+        """Return how often each key came before. Of earlier frames only hashes are kept."""
+        found = keys.hash().rename("key").to_frame()
+        before = pl.concat([s.filter(s.is_in(found["key"].implode())) for s in self._seen] or [found["key"].clear()])
+        self._seen.append(found["key"])
+        if not before.len() and not found["key"].is_duplicated().any():
+            return pl.repeat(0, keys.len(), eager=True)
+        earlier = before.to_frame().group_by("key").agg(earlier=pl.len())
+        numbered = found.with_columns(again=pl.int_range(pl.len()).over("key"))
+        counted = numbered.join(earlier, on="key", how="left", maintain_order="left")
+        return counted.select(pl.col("again") + pl.col("earlier").fill_null(0)).to_series()
