@@ -1,16 +1,43 @@
-"""One entry (`Ntry`) as the payments it holds: a transaction each, or one when there are no details. No balances."""
+"""One entry (`Ntry`) as the payments it holds: a transaction each, or one when there are no details. No balances.
 
-from collections.abc import Iterator
+What stands where is said by the plans of its shape; here the values are read and held against each other.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
-from import_project.formats.iso20022.elements import Element, at, day, each, local, parts, text
-from import_project.formats.iso20022.remittance import remittance
+from import_project.formats.iso20022.plans import Amount, EntryPlan, Original, TransactionPlan
 from import_project.formats.payment_rows import PaymentRows, minor_units
 from import_project.records.issues import Issue, Severity
 
+#: The values of a shape's places.
+Told = Sequence[str | None]
 _NOTHING = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
+_SIGNS = {"DBIT": -1, "CRDT": 1}
+
+
+@dataclass(slots=True, kw_only=True)
+class Transaction:
+    """A transaction's plan and values; `written` is its XML, where it is not a part of its entry's."""
+
+    plan: TransactionPlan
+    told: Told
+    written: Callable[[], str] | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Unit:
+    """An entry as it was found: its plan and values, its transactions, how many of them each of its details holds, and
+    its XML."""
+
+    plan: EntryPlan
+    told: Told
+    transactions: list[Transaction]
+    counts: Sequence[int]
+    written: Callable[[], str]
 
 
 @dataclass(slots=True, kw_only=True)
@@ -44,33 +71,37 @@ class Place:
     entry: int = 0
 
 
-def read_entry(element: Element, place: Place, rows: PaymentRows, before: int) -> Entry:
+def read_entry(unit: Unit, place: Place, rows: PaymentRows, before: int) -> Entry:
     """Add the payments of an entry to `rows`; `before` is how many the file held so far."""
-    found = parts(element)
-    told = found.get("Amt")
-    currency = (told.get("Ccy") if told is not None else None) or place.currency or "???"
-    sign = -1 if text(found.get("CdtDbtInd")) == "DBIT" else 1
-    amount = minor_units(text(told))
-    status = found.get("Sts")
-    value_date, booking_date = day(found.get("ValDt")), day(found.get("BookgDt"))
+    plan, told = unit.plan, unit.told
+    currency = plan.currency or place.currency or "???"
+    sign = -1 if plan.direction == "DBIT" else 1
+    amount = minor_units(told[plan.amount])
+    value_date, booking_date = day_of(told[plan.value_date]), day_of(told[plan.booking_date])
     entry = Entry(
         amount=None if amount is None or amount < 0 else sign * amount,
         currency=currency,
         sign=sign,
-        status=(text(status, "Cd") or text(status, "Prtry") or text(status) or "BOOK")
-        if status is not None
-        else "BOOK",
-        reference=_given(text(found.get("AcctSvcrRef"))),
+        status=plan.status,
+        reference=_given(told[plan.reference]),
         booking_date=booking_date or value_date or place.day,
         value_date=value_date,
     )
-    details = list(each(element, "NtryDtls"))
-    transactions = [t for d in details for t in each(d, "TxDtls")]
-    amounts = [_amount(t, entry, alone=len(transactions) == 1) for t in transactions]
-    told_wrong = list(_wrong(found, details, entry, amounts))
-    for number, transaction in enumerate(transactions or [None], start=1):
+    alone = len(unit.transactions) == 1
+    amounts = [_amount(t, entry, alone=alone) for t in unit.transactions]
+    told_wrong = list(_wrong(unit, entry, amounts))
+    of_entry = {
+        "statement": place.statement,
+        "account": place.account,
+        "booking_date": entry.booking_date,
+        "value_date": entry.value_date,
+        "status": entry.status,
+        "entry": _known_by(entry),
+    }
+    position = f"{place.kind} {place.statement} / Ntry {place.entry}"
+    for number, transaction in enumerate(unit.transactions or [None], start=1):
         row = before + len(rows) + 1
-        minor, its_currency = amounts[number - 1] if transactions else (entry.amount, currency)
+        minor, its_currency = amounts[number - 1] if transaction is not None else (entry.amount, currency)
         issues = [Issue(row_number=row, **w) for w in told_wrong]
         if minor is None and entry.amount is not None:
             told_amount = "the transaction has no amount of its own that can be read"
@@ -78,99 +109,86 @@ def read_entry(element: Element, place: Place, rows: PaymentRows, before: int) -
         elif its_currency != currency:
             other = f"the transaction is in {its_currency}, its entry in {currency}: the sum cannot be proved"
             issues.append(Issue(rule="entry_total", message=other, row_number=row, column="currency"))
-        where = f"{place.kind} {place.statement} / Ntry {place.entry}"
-        where += f" / TxDtls {number}" if len(transactions) > 1 else ""
+        cells = _cells(unit, transaction, entry, minor or 0, its_currency)
         wrong = any(i.is_error for i in issues)
-        cells = _cells(found, transaction, entry, minor or 0, its_currency)
+        written = transaction.written if transaction is not None else None
         key, references = cells.pop("key"), cells.pop("references")
         rows.add(
             f"iso20022|{place.account}|{key}",
             references,
             row_number=row,
-            statement=place.statement,
-            account=place.account,
             currency=its_currency,
             amount=minor,
-            position=where,
-            raw=_written(element) if wrong else None,
+            position=position if len(unit.transactions) < 2 else f"{position} / TxDtls {number}",
+            raw=(written or unit.written)() if wrong else None,
+            **of_entry,
             **cells,
         )
         entry.issues += issues
     return entry
 
 
-def _written(element: Element) -> str:
-    from lxml import etree
+@lru_cache(maxsize=4096)
+def day_of(told: str | None) -> date | None:
+    """Return the day of a date or time as it is written: the bank's own day."""
+    try:
+        return date.fromisoformat(told[:10]) if told else None
+    except ValueError:
+        return None
 
-    return str(etree.tostring(element, encoding="unicode", with_tail=False))
 
-
-def _amount(transaction: Element, entry: Entry, *, alone: bool) -> tuple[int | None, str]:
+def _amount(transaction: Transaction, entry: Entry, *, alone: bool) -> tuple[int | None, str]:
     """Return a transaction's signed amount and currency: its own, that of the details, or its entry's when alone."""
-    found = parts(transaction)
-    sign = {"DBIT": -1, "CRDT": 1}.get(text(found.get("CdtDbtInd")) or "", entry.sign)
-    details = found.get("AmtDtls")
-    candidates = [found.get("Amt"), at(details, "TxAmt", "Amt"), at(details, "InstdAmt", "Amt")]
-    told = [(a, a.get("Ccy") or entry.currency) for a in candidates if a is not None]
-    for element, currency in told:
-        if currency == entry.currency and (minor := minor_units(text(element))) is not None:
-            return sign * minor, currency
+    told = transaction.told
+    sign = _SIGNS.get(transaction.plan.direction or "", entry.sign)
+    for place, currency in transaction.plan.amounts:
+        if currency is None or currency == entry.currency:
+            minor = minor_units(told[place])
+            if minor is not None:
+                return sign * minor, entry.currency
     if alone:
         return entry.amount, entry.currency
-    for element, currency in told[:2]:
-        if (minor := minor_units(text(element))) is not None:
-            return sign * minor, currency
+    for place, currency in transaction.plan.amounts[:2]:
+        minor = minor_units(told[place])
+        if minor is not None:
+            return sign * minor, currency or entry.currency
     return None, entry.currency
 
 
-def _wrong(
-    found: dict[str, Element], details: list[Element], entry: Entry, amounts: list[tuple[int | None, str]]
-) -> Iterator[dict[str, Any]]:
+def _wrong(unit: Unit, entry: Entry, amounts: list[tuple[int | None, str]]) -> Iterator[dict[str, Any]]:
     """Yield what is wrong with the entry as a whole, as the beginnings of issues."""
-    transactions = [t for d in details for t in each(d, "TxDtls")]
     if entry.amount is None:
-        value = text(found.get("Amt"))
         told = "the entry's amount is no amount with up to two decimals"
-        yield {"rule": "amount", "message": told, "column": "amount", "value": value}
+        yield {"rule": "amount", "message": told, "column": "amount", "value": unit.told[unit.plan.amount]}
         return
-    if text(found.get("CdtDbtInd")) not in {"CRDT", "DBIT"}:
+    if unit.plan.direction not in _SIGNS:
         yield {"rule": "direction", "message": "the entry says neither CRDT nor DBIT", "column": "direction"}
     own = [minor for minor, currency in amounts if currency == entry.currency]
-    if transactions and len(own) == len(amounts) and None not in own:
+    if amounts and len(own) == len(amounts) and None not in own:
         total = sum(m for m in own if m is not None)
-        if (apart := entry.amount - total) and -apart not in _charged(found, transactions, entry):
+        if (apart := entry.amount - total) and -apart not in _charged(unit, entry):
             told = f"the entry is {entry.amount / 100:.2f}, its transactions give {total / 100:.2f}"
             yield {"rule": "entry_total", "message": f"{told}: difference {apart / 100:.2f}", "column": "amount"}
-    yield from _batches(details)
+    for announced, stand in zip(unit.plan.announced, unit.counts, strict=True):
+        if announced is not None and announced.isascii() and announced.isdecimal() and int(announced[:18]) != stand:
+            told = f"a batch of {announced[:18]} payments is announced, {stand} stand here"
+            yield {"rule": "batch", "message": told, "severity": Severity.WARNING}  # they may come in another message
 
 
-def _batches(details: list[Element]) -> Iterator[dict[str, Any]]:
-    """Yield the batches that announce another number of payments than stand here: they may come in another message."""
-    for detail in details:
-        number, stand = text(detail, "Btch", "NbOfTxs"), sum(1 for _ in each(detail, "TxDtls"))
-        if number is not None and number.isascii() and number.isdecimal() and int(number[:18]) != stand:
-            told = f"a batch of {number[:18]} payments is announced, {stand} stand here"
-            yield {"rule": "batch", "message": told, "severity": Severity.WARNING}
-
-
-def _charged(found: dict[str, Element], transactions: list[Element], entry: Entry) -> set[int]:
+def _charged(unit: Unit, entry: Entry) -> set[int]:
     """Return the sums of charges that may lie between an entry and its transactions."""
-    of_entry = _charges(found, entry) or 0
-    of_each = sum(_charges(parts(t), entry) or 0 for t in transactions)
+    of_entry = _charges(unit.plan.charges, unit.told, entry) or 0
+    of_each = sum(_charges(t.plan.charges or (), t.told, entry) or 0 for t in unit.transactions)
     return {of_entry, of_each, of_entry + of_each}
 
 
-def _charges(found: dict[str, Element], entry: Entry) -> int | None:
-    """Return the charges in the entry's currency, unsigned: the stated total, else the sum of the records."""
-    first = found.get("Chrgs")
-    holder = first.getparent() if first is not None else None
+def _charges(charges: Sequence[Amount], told: Told, entry: Entry) -> int | None:
+    """Return the charges in the entry's currency, unsigned."""
     total: int | None = None
-    for charges in each(holder, "Chrgs"):
-        stated = [a for n in ("TtlChrgsAndTaxAmt", "Amt") for a in each(charges, n)][:1]
-        for amount in stated or [a for r in each(charges, "Rcrd") for a in each(r, "Amt")]:
-            minor = minor_units(text(amount))
-            if minor is not None and (amount.get("Ccy") or entry.currency) == entry.currency:
-                total = (total or 0) + minor
+    for place, currency in charges:
+        minor = minor_units(told[place])
+        if minor is not None and (currency or entry.currency) == entry.currency:
+            total = (total or 0) + minor
     return total
 
 
@@ -178,39 +196,47 @@ def _given(value: str | None) -> str | None:
     return None if value is None or value.upper() in _NOTHING else value
 
 
-def _cells(
-    entry_parts: dict[str, Element], transaction: Element | None, entry: Entry, minor: int, currency: str
-) -> dict[str, Any]:
+_NO_PARTY: dict[str, str | None] = dict.fromkeys(("payer_name", "payer_account", "payer_id", "payer_address"))
+
+
+def _cells(unit: Unit, transaction: Transaction | None, entry: Entry, minor: int, currency: str) -> dict[str, Any]:
     """Return the cells that come from the transaction, or from its entry where it is silent, and its key."""
-    found = parts(transaction) if transaction is not None else {}
-    refs = parts(found.get("Refs"))
-    bank = _given(text(refs.get("AcctSvcrRef")))
-    end_to_end = _given(text(refs.get("EndToEndId")))
     sign = -1 if minor < 0 else 1
-    references, free = remittance(found.get("RmtInf"), currency, sign)
-    payer = _payer(found, sign)
-    original = _original(found.get("AmtDtls"), entry.currency) or _original(entry_parts.get("AmtDtls"), entry.currency)
-    remitted = free or text(found.get("AddtlTxInf")) or text(entry_parts.get("AddtlNtryInf"))
-    ids = [bank, end_to_end, text(refs.get("TxId")), text(refs.get("InstrId")), text(refs.get("UETR"))]
+    information = unit.told[unit.plan.information]
+    if transaction is None:
+        bank = end_to_end = None
+        ids: list[str | None] = [None] * 5
+        references: list[Reference] = []
+        payer, remitted, code, returned = _NO_PARTY, information, unit.plan.code, False
+        charges = _charges(unit.plan.charges, unit.told, entry)
+        original = _original(unit.plan.originals, unit.told, entry.currency)
+    else:
+        plan, told = transaction.plan, transaction.told
+        bank, end_to_end = _given(told[plan.reference]), _given(told[plan.end_to_end_id])
+        ids = [bank, end_to_end, *(told[i] for i in plan.other_ids)]
+        references = _references(transaction, currency, sign)
+        payer = _payer(transaction, sign)
+        texts = [told[t] or "" for t in plan.texts]
+        remitted = ("\n".join(texts) if texts else None) or told[plan.information] or information
+        code, returned = plan.code or unit.plan.code, plan.returned
+        of_entry = plan.charges is None
+        holder = unit.told if of_entry else told
+        charges = _charges(unit.plan.charges if plan.charges is None else plan.charges, holder, entry)
+        original = _original(plan.originals, told, entry.currency)
+        original = original or _original(unit.plan.originals, unit.told, entry.currency)
     if not (entry.reference or bank):  # nothing of the bank's own: what was said tells two payments apart
         ids += [remitted, *payer.values(), *(r[0] for r in references)]
-    key = [currency, entry.booking_date, entry.status, entry.reference, entry.amount, minor, *ids]
-    code = entry_parts.get("BkTxCd")
-    own_code = found.get("BkTxCd")
+    key = (currency, entry.booking_date, entry.status, entry.reference, entry.amount, minor, *ids)
     return {
-        "key": "|".join("" if k is None else str(k) for k in key),
+        "key": "|".join(["" if k is None else str(k) for k in key]),
         "references": references,
-        "booking_date": entry.booking_date,
-        "value_date": entry.value_date,
-        "status": entry.status,
-        "reversal": text(entry_parts.get("RvslInd")) in {"true", "1"} or "RtrInf" in found,
-        "transaction_code": _code(own_code) or _code(code),
+        "reversal": unit.plan.reversal or returned,
+        "transaction_code": code,
         "bank_reference": bank or entry.reference,
-        "entry": _known_by(entry),
         "lump": transaction is None,
         "end_to_end_id": end_to_end,
         "remittance": remitted,
-        "charges": _charges(found if "Chrgs" in found else entry_parts, entry),
+        "charges": charges,
         **payer,
         **(original or {}),
     }
@@ -223,54 +249,52 @@ def _known_by(entry: Entry) -> str | None:
     return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
 
 
-def _payer(found: dict[str, Element], sign: int) -> dict[str, str | None]:
+#: text, source, part of the amount in minor units.
+Reference = tuple[str, str, int | None]
+
+
+def _references(transaction: Transaction, currency: str, sign: int) -> list[Reference]:
+    """Return the references with the parts given for them. A part is signed as the payment is, a credit note's against
+    it; parts in another currency than the payment's are not taken."""
+    told, found = transaction.told, list[Reference]()
+    for document in transaction.plan.documents:
+        parts = [
+            minor * sign * way
+            for (place, its_currency), way in document.parts
+            if its_currency in {None, currency} and (minor := minor_units(told[place]))
+        ]
+        part = sum(parts) if parts else None
+        if document.creditor is not None:
+            found.append((told[document.creditor] or "", "creditor_reference", part))
+            part = None
+        alone = len(document.numbers) == 1
+        found += [(told[n] or "", "document", part if alone else None) for n in document.numbers]
+    return found
+
+
+def _payer(transaction: Transaction, sign: int) -> dict[str, str | None]:
     """Return the other side's name, account, identification and address: the debtor of money in, the creditor of money
     out."""
-    side = "Dbtr" if sign > 0 else "Cdtr"
-    related = parts(found.get("RltdPties"))
-    party = related.get(side)
-    inner = at(party, "Pty")
-    party = inner if inner is not None else party
-    ultimate = related.get(f"Ultmt{side}")
-    account = at(related.get(f"{side}Acct"), "Id")
-    identification = at(party, "Id")
-    address = at(party, "PstlAdr")
-    lines = [t for c in (address if address is not None else ()) if (t := text(c))]
+    told = transaction.told
+    party = transaction.plan.debtor if sign > 0 else transaction.plan.creditor
     return {
-        "payer_name": text(party, "Nm") or text(party, "Agt", "FinInstnId", "Nm") or _name(ultimate),
-        "payer_account": text(account, "IBAN") or text(account, "Othr", "Id") or text(account, "PrtryAcct", "Id"),
-        "payer_id": None if identification is None else _identification(identification),
-        "payer_address": ", ".join(lines) or None,
+        "payer_name": told[party.name],
+        "payer_account": told[party.account],
+        "payer_id": told[party.identification],
+        "payer_address": ", ".join([told[line] or "" for line in party.address]) or None,
     }
 
 
-def _name(party: Element | None) -> str | None:
-    return text(party, "Pty", "Nm") or text(party, "Nm")
-
-
-def _identification(identification: Element) -> str | None:
-    for who in identification:
-        for other in who:
-            if local(other) in {"Othr", "PrtryId"} and (told := text(other, "Id")):
-                return told
-    return None
-
-
-def _original(details: Element | None, currency: str) -> dict[str, Any] | None:
+def _original(originals: Sequence[Original], told: Told, currency: str) -> dict[str, Any] | None:
     """Return what was instructed in another currency, and the rate where one is stated."""
-    if details is None:
-        return None
-    found = parts(details)
-    for name in ("InstdAmt", "TxAmt", "CntrValAmt"):
-        amount = at(found.get(name), "Amt")
-        if amount is None or amount.get("Ccy") in {None, currency}:
-            continue
-        rates = (text(found.get(n), "CcyXchg", "XchgRate") for n in ("InstdAmt", "TxAmt", "CntrValAmt"))
-        return {
-            "original_currency": amount.get("Ccy"),
-            "original_amount": minor_units(text(amount)),
-            "exchange_rate": _rate(next((r for r in rates if r), None)),
-        }
+    for original in originals:
+        place, its_currency = original.amount
+        if its_currency != currency:
+            return {
+                "original_currency": its_currency,
+                "original_amount": minor_units(told[place]),
+                "exchange_rate": _rate(told[original.rate]),
+            }
     return None
 
 
@@ -278,12 +302,3 @@ def _rate(told: str | None) -> str | None:
     whole, _, decimals = (told or "").partition(".")
     good = (whole + decimals).isdecimal() and told is not None and told.isascii() and len(whole) <= 20
     return told if good and len(decimals) <= 12 else None
-
-
-def _code(code: Element | None) -> str | None:
-    """Return the bank transaction code: domain, family and sub-family, else the bank's own."""
-    if code is None:
-        return None
-    domain = at(code, "Domn")
-    told = [text(domain, "Cd"), text(domain, "Fmly", "Cd"), text(domain, "Fmly", "SubFmlyCd")]
-    return "/".join(t for t in told if t) or text(code, "Prtry", "Cd")

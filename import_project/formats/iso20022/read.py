@@ -6,10 +6,12 @@ from typing import Any, BinaryIO
 from import_project.errors import NotAllowed, NotRecognised, Unreadable
 from import_project.formats.iso20022.documents import Document, documents
 from import_project.formats.iso20022.elements import Element, local
-from import_project.formats.iso20022.entries import Place, read_entry
+from import_project.formats.iso20022.entries import Place, Unit, read_entry
 from import_project.formats.iso20022.messages import STATUS_REPORT, full_name, message_in, message_of
 from import_project.formats.iso20022.statements import Head, Sums, prove, read_head
 from import_project.formats.iso20022.status_reports import read_report
+from import_project.formats.iso20022.thinned import Found, Thinned
+from import_project.formats.iso20022.units import Units
 from import_project.formats.payment_rows import PaymentRows
 from import_project.frames import Piece, issues_frame
 from import_project.records.issues import Issue
@@ -44,6 +46,7 @@ class _Reader:
     def __init__(self, message: str | None) -> None:
         self.name: str | None = None
         self._wanted = message
+        self._units = Units()
         self._rows = PaymentRows()
         self._before = 0
         self._number = 0
@@ -62,9 +65,10 @@ class _Reader:
         """Read one document. Its events are those of statements and entries alone."""
         from lxml import etree
 
+        thinned = Thinned(document, self._units)
         safe: Any = {"resolve_entities": False, "no_network": True, "load_dtd": False, "huge_tree": False}
         events = etree.iterparse(
-            document, events=("start", "end"), tag=_WATCHED, remove_comments=True, remove_pis=True, **safe
+            thinned, events=("start", "end"), tag=_WATCHED, remove_comments=True, remove_pis=True, **safe
         )
         head: Head | None = None
         sums, place = Sums(), Place(kind="", statement=0, account=None, currency=None, day=None)
@@ -77,12 +81,13 @@ class _Reader:
                         self._number += 1
                     continue
                 parent = element.getparent()
+                found = thinned.found.popleft() if name == "Ntry" and thinned.found else None
                 if name == "Ntry" and parent is not None and local(parent) in _CONTAINERS:
                     if head is None:
                         head, place = self._open(parent)
                     place.entry += 1
                     before = len(self._rows)
-                    entry = read_entry(element, place, self._rows, self._before)
+                    entry = read_entry(self._unit(element, found), place, self._rows, self._before)
                     sums.add(entry, len(self._rows) - before)
                     self._issues += entry.issues
                     _let_go(element)
@@ -135,6 +140,11 @@ class _Reader:
         if self._wanted is not None and message != self._wanted:
             raise NotRecognised(f"the content is {message}, not {self._wanted}")
         self.name = self.name or full_name(message, namespace)
+
+    def _unit(self, element: Element, found: Found | None) -> Unit:
+        if isinstance(found, Unit):
+            return found
+        return self._units.batch(element, found) if isinstance(found, list) else self._units.of(element, found)
 
     def _open(self, statement: Element) -> tuple[Head, Place]:
         head = read_head(statement)

@@ -1,0 +1,140 @@
+"""A document's bytes for the parser, without what fits a known form: such entries and transactions are taken out, and
+empty elements stand in their place. Nothing of their meaning.
+
+What is taken out is well-formed by itself; the parser judges all else, and all around it.
+"""
+
+import codecs
+import re
+from collections import deque
+
+from import_project.formats.iso20022.documents import Document
+from import_project.formats.iso20022.entries import Unit
+from import_project.formats.iso20022.units import Taken, Units, fitting
+
+_WINDOW = 1 << 20
+_UNIT = 1 << 15  # characters of an entry that is taken as one; of longer ones the transactions are
+_ENTRY = re.compile(r"<((?:[^\s<>/:!?]+:)?)Ntry(?=[\s/>])([^<>]*)>")
+_INSIDE = re.compile(r"<(/?)((?:[^\s<>/:!?]+:)?)(Ntry|TxDtls)(?=[\s/>])([^<>]*)>")
+_ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([^"']*)["']""")
+_UTF8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
+
+#: An entry that was taken out, the XML of one that was not, or what was taken out of one.
+Found = Unit | str | list[Taken]
+
+
+class Thinned:
+    """The document, to be read once. `found` tells of each entry in the order in which the parser ends them, until
+    thinning was given up: then of no more."""
+
+    def __init__(self, document: Document, units: Units) -> None:
+        self.found: deque[Found] = deque()
+        self._document, self._units = document, units
+        declared = _ENCODING.match(document.head.lstrip())
+        utf16 = document.head[:2] in {b"\xff\xfe", b"\xfe\xff"}
+        self._decoder = codecs.getincrementaldecoder("utf-8")()
+        self._plain = utf16 or (declared is not None and declared[1].lower() not in _UTF8)
+        self._text = ""
+        self._inside: list[Taken] | None = None
+
+    def read(self, _size: int = -1) -> bytes:
+        """Return some of the bytes; none at the end."""
+        while not self._plain:
+            blocks, held = [], 0
+            while held < _WINDOW and (block := self._document.read()):
+                blocks.append(block)
+                held += len(block)
+            thinned = self._thinned(b"".join(blocks), ended=not blocks)
+            if thinned or not blocks:
+                return thinned
+        return self._document.read()
+
+    def _thinned(self, block: bytes, *, ended: bool) -> bytes:
+        pending = self._decoder.getstate()[0]
+        try:
+            self._text += self._decoder.decode(block, final=ended)
+        except UnicodeDecodeError:
+            self._plain = True  # the parser says what is wrong
+            return self._text.encode() + pending + block
+        text, at, out = self._text, 0, list[str]()
+        self._plain = "<!" in text or "<?" in text.removeprefix("<?")
+        while not self._plain:
+            before = at
+            at = (
+                self._entry(at, out, ended=ended)
+                if self._inside is None
+                else self._transaction(at, out, self._inside, ended=ended)
+            )
+            if at == before:
+                break
+        if self._plain or ended:
+            out.append(text[at:])
+            at = len(text)
+        self._text = text[at:]
+        return "".join(out).encode()
+
+    def _entry(self, at: int, out: list[str], *, ended: bool) -> int:
+        """Go on to behind the next entry, or behind its tag when it is long; as far as can be judged."""
+        text = self._text
+        tag = _ENTRY.search(text, at)
+        if tag is None:
+            return self._passed(at, out)
+        start, close = tag.start(), f"</{tag[1]}Ntry>"
+        end = text.find(close, tag.end(), start + _UNIT)
+        if tag[2] or (end < 0 and ended) or (end >= 0 and _ENTRY.search(text, tag.end(), end)):
+            self._plain = True
+            return at
+        if end < 0 and len(text) - start < _UNIT:
+            out.append(text[at:start])
+            return start
+        if end < 0:
+            self._inside = []
+            self.found.append(self._inside)
+            out.append(text[at : tag.end()])
+            return tag.end()
+        end += len(close)
+        fits = fitting(self._units.entry_forms, text, start)
+        if fits is not None and fits[1].end() == end:
+            out += [text[at:start], f"<{tag[1]}Ntry/>"]
+            self.found.append(fits[0].unit(fits[1]))
+        else:
+            out.append(text[at:end])
+            self.found.append(text[start:end])
+        return end
+
+    def _transaction(self, at: int, out: list[str], inside: list[Taken], *, ended: bool) -> int:
+        """Go on to behind the next transaction of a long entry, or behind its end; as far as can be judged."""
+        text = self._text
+        tag = _INSIDE.search(text, at)
+        if tag is None:
+            return self._passed(at, out)
+        closing, prefix, name, rest = tag.groups()
+        if closing and name == "Ntry" and not rest:
+            self._inside = None
+            out.append(text[at : tag.end()])
+            return tag.end()
+        start, close = tag.start(), f"</{prefix}TxDtls>"
+        end = text.find(close, tag.end(), start + _UNIT)
+        known = not closing and name == "TxDtls" and not rest
+        if end < 0 and known and not ended and len(text) - start < _UNIT:
+            out.append(text[at:start])
+            return start
+        if not known or end < 0 or _INSIDE.search(text, tag.end(), end):
+            self._plain = True
+            return at
+        end += len(close)
+        fits = fitting(self._units.transaction_forms, text, start)
+        if fits is not None and fits[1].end() == end:
+            out += [text[at:start], f"<{prefix}TxDtls/>"]
+            inside.append(fits[0].transaction(fits[1]))
+        else:
+            out.append(text[at:end])
+            inside.append(text[start:end])
+        return end
+
+    def _passed(self, at: int, out: list[str]) -> int:
+        """Pass on what holds no more tags of ours, but for a tag that has only begun."""
+        begun = self._text.rfind("<", at)
+        end = begun if begun >= 0 and self._text.find(">", begun) < 0 else len(self._text)
+        out.append(self._text[at:end])
+        return end
