@@ -25,6 +25,10 @@ def minor_units(text: str | None) -> int | None:
     """
     if text is None:
         return None
+    if text[-3:-2] == ".":  # as amounts are written mostly
+        digits = text[:-3] + text[-2:]
+        if digits.isdecimal() and digits.isascii() and 2 < len(digits) <= 18:
+            return int(digits)
     whole, _, parts = text.partition(".")
     parts = parts[:2].ljust(2, "0") if len(parts) <= 2 or not parts[2:].strip("0") else "?"
     digits = (whole[1:] if whole[:1] in "+-" else whole) + parts

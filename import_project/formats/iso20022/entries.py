@@ -3,7 +3,7 @@
 What stands where is said by the plans of its shape; here the values are read and held against each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -89,43 +89,59 @@ def read_entry(unit: Unit, place: Place, rows: PaymentRows, before: int) -> Entr
     )
     alone = len(unit.transactions) == 1
     amounts = [_amount(t, entry, alone=alone) for t in unit.transactions]
-    told_wrong = list(_wrong(unit, entry, amounts))
-    of_entry = {
-        "statement": place.statement,
-        "account": place.account,
-        "booking_date": entry.booking_date,
-        "value_date": entry.value_date,
-        "status": entry.status,
-        "entry": _known_by(entry),
-    }
-    position = f"{place.kind} {place.statement} / Ntry {place.entry}"
-    for number, transaction in enumerate(unit.transactions or [None], start=1):
-        row = before + len(rows) + 1
-        minor, its_currency = amounts[number - 1] if transaction is not None else (entry.amount, currency)
-        issues = [Issue(row_number=row, **w) for w in told_wrong]
-        if minor is None and entry.amount is not None:
-            told_amount = "the transaction has no amount of its own that can be read"
-            issues.append(Issue(rule="amount", message=told_amount, row_number=row, column="amount"))
-        elif its_currency != currency:
-            other = f"the transaction is in {its_currency}, its entry in {currency}: the sum cannot be proved"
-            issues.append(Issue(rule="entry_total", message=other, row_number=row, column="currency"))
-        cells = _cells(unit, transaction, entry, minor or 0, its_currency)
-        wrong = any(i.is_error for i in issues)
-        written = transaction.written if transaction is not None else None
-        key, references = cells.pop("key"), cells.pop("references")
-        rows.add(
-            f"iso20022|{place.account}|{key}",
-            references,
-            row_number=row,
-            currency=its_currency,
-            amount=minor,
-            position=position if len(unit.transactions) < 2 else f"{position} / TxDtls {number}",
-            raw=(written or unit.written)() if wrong else None,
-            **of_entry,
-            **cells,
+    told_wrong = [] if _plainly_right(unit, entry, amounts) else list(_wrong(unit, entry, amounts))
+    payments: Iterable[dict[str, Any]]
+    if unit.transactions:
+        payments = (
+            _of_transaction(unit, entry, transaction, minor or 0, its_currency)
+            for transaction, (minor, its_currency) in zip(unit.transactions, amounts, strict=True)
         )
-        entry.issues += issues
+    else:
+        payments = [_of_entry(unit, entry)]
+        amounts = [(entry.amount, currency)]
+    known_by, key = _known_by(entry), f"iso20022|{place.account}"
+    position = f"{place.kind} {place.statement} / Ntry {place.entry}"
+    row = before + len(rows)
+    for number, ((minor, its_currency), payment) in enumerate(zip(amounts, payments, strict=True), start=1):
+        row += 1
+        raw = None
+        if told_wrong or minor is None or its_currency != currency:
+            transaction = unit.transactions[number - 1] if unit.transactions else None
+            issues = list(_issues(told_wrong, entry, row, minor, its_currency))
+            entry.issues += issues
+            if any(i.is_error for i in issues):
+                written = transaction.written if transaction is not None else None
+                raw = (written or unit.written)()
+        rows.add(
+            f"{key}|{its_currency}|{payment.pop('key')}",
+            payment.pop("references"),
+            row_number=row,
+            statement=place.statement,
+            account=place.account,
+            currency=its_currency,
+            booking_date=entry.booking_date,
+            value_date=value_date,
+            amount=minor,
+            status=entry.status,
+            entry=known_by,
+            position=position if len(amounts) == 1 else f"{position} / TxDtls {number}",
+            raw=raw,
+            **payment,
+        )
     return entry
+
+
+def _issues(
+    told_wrong: list[dict[str, Any]], entry: Entry, row: int, minor: int | None, currency: str
+) -> Iterator[Issue]:
+    """Yield what is wrong with a payment: what is wrong with its entry, and what with itself."""
+    yield from (Issue(row_number=row, **wrong) for wrong in told_wrong)
+    if minor is None and entry.amount is not None:
+        told = "the transaction has no amount of its own that can be read"
+        yield Issue(rule="amount", message=told, row_number=row, column="amount")
+    elif currency != entry.currency:
+        told = f"the transaction is in {currency}, its entry in {entry.currency}: the sum cannot be proved"
+        yield Issue(rule="entry_total", message=told, row_number=row, column="currency")
 
 
 @lru_cache(maxsize=4096)
@@ -153,6 +169,13 @@ def _amount(transaction: Transaction, entry: Entry, *, alone: bool) -> tuple[int
         if minor is not None:
             return sign * minor, currency or entry.currency
     return None, entry.currency
+
+
+def _plainly_right(unit: Unit, entry: Entry, amounts: list[tuple[int | None, str]]) -> bool:
+    """Whether there is nothing to look into: as it is with nearly all entries."""
+    if entry.amount is None or unit.plan.direction is None or any(unit.plan.announced):
+        return False
+    return len(amounts) == 1 and amounts[0] == (entry.amount, entry.currency) and unit.plan.direction in _SIGNS
 
 
 def _wrong(unit: Unit, entry: Entry, amounts: list[tuple[int | None, str]]) -> Iterator[dict[str, Any]]:
@@ -193,53 +216,66 @@ def _charges(charges: Sequence[Amount], told: Told, entry: Entry) -> int | None:
 
 
 def _given(value: str | None) -> str | None:
-    return None if value is None or value.upper() in _NOTHING else value
+    return None if value is None or (value[0] in "Nn" and value.upper() in _NOTHING) else value
 
 
-_NO_PARTY: dict[str, str | None] = dict.fromkeys(("payer_name", "payer_account", "payer_id", "payer_address"))
-
-
-def _cells(unit: Unit, transaction: Transaction | None, entry: Entry, minor: int, currency: str) -> dict[str, Any]:
-    """Return the cells that come from the transaction, or from its entry where it is silent, and its key."""
-    sign = -1 if minor < 0 else 1
+def _of_entry(unit: Unit, entry: Entry) -> dict[str, Any]:
+    """Return the cells of an entry that stands for itself, and its key."""
     information = unit.told[unit.plan.information]
-    if transaction is None:
-        bank = end_to_end = None
-        ids: list[str | None] = [None] * 5
-        references: list[Reference] = []
-        payer, remitted, code, returned = _NO_PARTY, information, unit.plan.code, False
-        charges = _charges(unit.plan.charges, unit.told, entry)
-        original = _original(unit.plan.originals, unit.told, entry.currency)
-    else:
-        plan, told = transaction.plan, transaction.told
-        bank, end_to_end = _given(told[plan.reference]), _given(told[plan.end_to_end_id])
-        ids = [bank, end_to_end, *(told[i] for i in plan.other_ids)]
-        references = _references(transaction, currency, sign)
-        payer = _payer(transaction, sign)
-        texts = [told[t] or "" for t in plan.texts]
-        remitted = ("\n".join(texts) if texts else None) or told[plan.information] or information
-        code, returned = plan.code or unit.plan.code, plan.returned
-        of_entry = plan.charges is None
-        holder = unit.told if of_entry else told
-        charges = _charges(unit.plan.charges if plan.charges is None else plan.charges, holder, entry)
-        original = _original(plan.originals, told, entry.currency)
-        original = original or _original(unit.plan.originals, unit.told, entry.currency)
-    if not (entry.reference or bank):  # nothing of the bank's own: what was said tells two payments apart
-        ids += [remitted, *payer.values(), *(r[0] for r in references)]
-    key = (currency, entry.booking_date, entry.status, entry.reference, entry.amount, minor, *ids)
+    own = (
+        "" if entry.reference else f"|{information or ''}||||"
+    )  # nothing of the bank's own: what it says tells it apart
     return {
-        "key": "|".join(["" if k is None else str(k) for k in key]),
+        "key": f"{_key(entry)}|{entry.amount or 0}|||||{own}",
+        "references": (),
+        "reversal": unit.plan.reversal,
+        "transaction_code": unit.plan.code,
+        "bank_reference": entry.reference,
+        "lump": True,
+        "remittance": information,
+        "charges": _charges(unit.plan.charges, unit.told, entry) if unit.plan.charges else None,
+        **_original(unit.plan.originals, unit.told, entry.currency),
+    }
+
+
+def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: int, currency: str) -> dict[str, Any]:
+    """Return the cells of a transaction, those of its entry where it is silent, and its key."""
+    plan, told = transaction.plan, transaction.told
+    bank, end_to_end = _given(told[plan.reference]), _given(told[plan.end_to_end_id])
+    sign = -1 if minor < 0 else 1
+    references = _references(transaction, currency, sign) if plan.documents else ()
+    texts = [told[t] or "" for t in plan.texts]
+    remitted = "\n".join(texts) if texts else told[plan.information] or unit.told[unit.plan.information]
+    party = plan.debtor if sign > 0 else plan.creditor
+    name, account, identification = told[party.name], told[party.account], told[party.identification]
+    address = ", ".join([told[line] or "" for line in party.address]) if party.address else None
+    ids = [bank or "", end_to_end or "", *(told[i] or "" for i in plan.other_ids)]
+    if not (entry.reference or bank):  # nothing of the bank's own: what was said tells two payments apart
+        said = (remitted, name, account, identification, address, *(r[0] for r in references))
+        ids += [s or "" for s in said]
+    charges, holder = (unit.plan.charges, unit.told) if plan.charges is None else (plan.charges, told)
+    original = _original(plan.originals, told, entry.currency) if plan.originals else {}
+    return {
+        "key": f"{_key(entry)}|{minor}|{'|'.join(ids)}",
         "references": references,
-        "reversal": unit.plan.reversal or returned,
-        "transaction_code": code,
+        "reversal": unit.plan.reversal or plan.returned,
+        "transaction_code": plan.code or unit.plan.code,
         "bank_reference": bank or entry.reference,
-        "lump": transaction is None,
+        "lump": False,
         "end_to_end_id": end_to_end,
         "remittance": remitted,
-        "charges": charges,
-        **payer,
-        **(original or {}),
+        "payer_name": name,
+        "payer_account": account,
+        "payer_id": identification,
+        "payer_address": address,
+        "charges": _charges(charges, holder, entry) if charges else None,
+        **(original or _original(unit.plan.originals, unit.told, entry.currency)),
     }
+
+
+def _key(entry: Entry) -> str:
+    amount = "" if entry.amount is None else entry.amount
+    return f"{entry.booking_date or ''}|{entry.status}|{entry.reference or ''}|{amount}"
 
 
 def _known_by(entry: Entry) -> str | None:
@@ -272,20 +308,7 @@ def _references(transaction: Transaction, currency: str, sign: int) -> list[Refe
     return found
 
 
-def _payer(transaction: Transaction, sign: int) -> dict[str, str | None]:
-    """Return the other side's name, account, identification and address: the debtor of money in, the creditor of money
-    out."""
-    told = transaction.told
-    party = transaction.plan.debtor if sign > 0 else transaction.plan.creditor
-    return {
-        "payer_name": told[party.name],
-        "payer_account": told[party.account],
-        "payer_id": told[party.identification],
-        "payer_address": ", ".join([told[line] or "" for line in party.address]) or None,
-    }
-
-
-def _original(originals: Sequence[Original], told: Told, currency: str) -> dict[str, Any] | None:
+def _original(originals: Sequence[Original], told: Told, currency: str) -> dict[str, Any]:
     """Return what was instructed in another currency, and the rate where one is stated."""
     for original in originals:
         place, its_currency = original.amount
@@ -295,7 +318,7 @@ def _original(originals: Sequence[Original], told: Told, currency: str) -> dict[
                 "original_amount": minor_units(told[place]),
                 "exchange_rate": _rate(told[original.rate]),
             }
-    return None
+    return {}
 
 
 def _rate(told: str | None) -> str | None:

@@ -11,7 +11,7 @@ from import_project.formats.iso20022.shapes import CODES, END, TEXT, Key
 _TOKEN = re.compile(r"<(/?)([^\s<>/!?]+)([^<>]*)>([^<>&]*)")
 _CURRENCY = re.compile(r"""\sCcy\s*=\s*(?:"([^"]*)"|'([^']*)')""")
 _BARRED = r"<>&\r\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff"  # in XML, or by it
-_ROOM = rf"([^\s{_BARRED}](?:[^{_BARRED}]*[^\s{_BARRED}])?)\s*"
+_ROOM = rf"(?!\s)([^{_BARRED}]+)(?<!\s)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,8 @@ def as_written(xml: str) -> Written | None:
             continue
         key.append(TEXT)
         texts.append(text)
-        pattern += [re.escape(told[: len(told) - len(told.lstrip())]), _ROOM]
+        before, behind = len(told) - len(told.lstrip()), len(told.rstrip())
+        pattern += [re.escape(told[:before]), _ROOM, re.escape(told[behind:])]
     if end != len(xml) or open_names:
         return None
     return Written(key=tuple(key), texts=texts, pattern=re.compile("".join(pattern)))

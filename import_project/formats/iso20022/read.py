@@ -10,7 +10,7 @@ from import_project.formats.iso20022.entries import Place, Unit, read_entry
 from import_project.formats.iso20022.messages import STATUS_REPORT, full_name, message_in, message_of
 from import_project.formats.iso20022.statements import Head, Sums, prove, read_head
 from import_project.formats.iso20022.status_reports import read_report
-from import_project.formats.iso20022.thinned import Found, Thinned
+from import_project.formats.iso20022.thinned import Found, Inside, Thinned
 from import_project.formats.iso20022.units import Units
 from import_project.formats.payment_rows import PaymentRows
 from import_project.frames import Piece, issues_frame
@@ -85,14 +85,14 @@ class _Reader:
                 if name == "Ntry" and parent is not None and local(parent) in _CONTAINERS:
                     if head is None:
                         head, place = self._open(parent)
-                    place.entry += 1
-                    before = len(self._rows)
-                    entry = read_entry(self._unit(element, found), place, self._rows, self._before)
-                    sums.add(entry, len(self._rows) - before)
-                    self._issues += entry.issues
+                    for unit in self._found(element, found):
+                        place.entry += 1
+                        entry = read_entry(unit, place, self._rows, self._before)
+                        sums.add(entry, len(unit.transactions) or 1)
+                        self._issues += entry.issues
+                        if len(self._rows) >= _ROWS:
+                            yield self.piece()
                     _let_go(element)
-                    if len(self._rows) >= _ROWS:
-                        yield self.piece()
                 elif name in _CONTAINERS and (message := message_of(local(parent) if parent is not None else "")):
                     statement, issues = prove(self._number, message, read_head(element), sums)
                     self._statements.append(statement)
@@ -141,10 +141,12 @@ class _Reader:
             raise NotRecognised(f"the content is {message}, not {self._wanted}")
         self.name = self.name or full_name(message, namespace)
 
-    def _unit(self, element: Element, found: Found | None) -> Unit:
-        if isinstance(found, Unit):
+    def _found(self, element: Element, found: Found | None) -> list[Unit]:
+        if isinstance(found, list):
             return found
-        return self._units.batch(element, found) if isinstance(found, list) else self._units.of(element, found)
+        return [
+            self._units.batch(element, found.taken) if isinstance(found, Inside) else self._units.of(element, found)
+        ]
 
     def _open(self, statement: Element) -> tuple[Head, Place]:
         head = read_head(statement)

@@ -1,5 +1,5 @@
 """A document's bytes for the parser, without what fits a known form: such entries and transactions are taken out, and
-empty elements stand in their place. Nothing of their meaning.
+an empty element stands in the place of those that follow each other. Nothing of their meaning.
 
 What is taken out is well-formed by itself; the parser judges all else, and all around it.
 """
@@ -7,6 +7,8 @@ What is taken out is well-formed by itself; the parser judges all else, and all 
 import codecs
 import re
 from collections import deque
+from dataclasses import dataclass, field
+from typing import Any
 
 from import_project.formats.iso20022.documents import Document
 from import_project.formats.iso20022.entries import Unit
@@ -19,8 +21,16 @@ _INSIDE = re.compile(r"<(/?)((?:[^\s<>/:!?]+:)?)(Ntry|TxDtls)(?=[\s/>])([^<>]*)>
 _ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([^"']*)["']""")
 _UTF8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
 
-#: An entry that was taken out, the XML of one that was not, or what was taken out of one.
-Found = Unit | str | list[Taken]
+
+@dataclass(slots=True)
+class Inside:
+    """A long entry, by what was found of its transactions."""
+
+    taken: list[Taken] = field(default_factory=list)
+
+
+#: Entries that stood behind each other and were taken out, the XML of one that was not, or a long one.
+Found = list[Unit] | str | Inside
 
 
 class Thinned:
@@ -35,7 +45,8 @@ class Thinned:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._plain = utf16 or (declared is not None and declared[1].lower() not in _UTF8)
         self._text = ""
-        self._inside: list[Taken] | None = None
+        self._inside: Inside | None = None
+        self._run: list[Any] | None = None  # of entries or transactions that an empty element stands for already
 
     def read(self, _size: int = -1) -> bytes:
         """Return some of the bytes; none at the end."""
@@ -56,6 +67,7 @@ class Thinned:
         except UnicodeDecodeError:
             self._plain = True  # the parser says what is wrong
             return self._text.encode() + pending + block
+        self._run = None  # the parser may have met its element by now
         text, at, out = self._text, 0, list[str]()
         self._plain = "<!" in text or "<?" in text.removeprefix("<?")
         while not self._plain:
@@ -81,28 +93,35 @@ class Thinned:
             return self._passed(at, out)
         start, close = tag.start(), f"</{tag[1]}Ntry>"
         end = text.find(close, tag.end(), start + _UNIT)
-        if tag[2] or (end < 0 and ended) or (end >= 0 and _ENTRY.search(text, tag.end(), end)):
+        if tag[2] or (end < 0 and ended):
             self._plain = True
             return at
         if end < 0 and len(text) - start < _UNIT:
             out.append(text[at:start])
             return start
         if end < 0:
-            self._inside = []
+            self._inside, self._run = Inside(), None
             self.found.append(self._inside)
             out.append(text[at : tag.end()])
             return tag.end()
         end += len(close)
         fits = fitting(self._units.entry_forms, text, start)
         if fits is not None and fits[1].end() == end:
-            out += [text[at:start], f"<{tag[1]}Ntry/>"]
-            self.found.append(fits[0].unit(fits[1]))
+            if self._run is None or (at < start and not text[at:start].isspace()):
+                out += [text[at:start], f"<{tag[1]}Ntry/>"]
+                self._run = []
+                self.found.append(self._run)
+            self._run.append(fits[0].unit(fits[1]))
+        elif _ENTRY.search(text, tag.end(), end - len(close)):  # one in another: the parser's to judge
+            self._plain = True
+            return at
         else:
             out.append(text[at:end])
             self.found.append(text[start:end])
+            self._run = None
         return end
 
-    def _transaction(self, at: int, out: list[str], inside: list[Taken], *, ended: bool) -> int:
+    def _transaction(self, at: int, out: list[str], inside: Inside, *, ended: bool) -> int:
         """Go on to behind the next transaction of a long entry, or behind its end; as far as can be judged."""
         text = self._text
         tag = _INSIDE.search(text, at)
@@ -110,7 +129,7 @@ class Thinned:
             return self._passed(at, out)
         closing, prefix, name, rest = tag.groups()
         if closing and name == "Ntry" and not rest:
-            self._inside = None
+            self._inside = self._run = None
             out.append(text[at : tag.end()])
             return tag.end()
         start, close = tag.start(), f"</{prefix}TxDtls>"
@@ -119,17 +138,24 @@ class Thinned:
         if end < 0 and known and not ended and len(text) - start < _UNIT:
             out.append(text[at:start])
             return start
-        if not known or end < 0 or _INSIDE.search(text, tag.end(), end):
+        if not known or end < 0:
             self._plain = True
             return at
         end += len(close)
         fits = fitting(self._units.transaction_forms, text, start)
         if fits is not None and fits[1].end() == end:
-            out += [text[at:start], f"<{prefix}TxDtls/>"]
-            inside.append(fits[0].transaction(fits[1]))
+            if self._run is None or (at < start and not text[at:start].isspace()):
+                out += [text[at:start], f"<{prefix}TxDtls/>"]
+                self._run = []
+                inside.taken.append(self._run)
+            self._run.append(fits[0].transaction(fits[1]))
+        elif _INSIDE.search(text, tag.end(), end - len(close)):
+            self._plain = True
+            return at
         else:
             out.append(text[at:end])
-            inside.append(text[start:end])
+            inside.taken.append(text[start:end])
+            self._run = None
         return end
 
     def _passed(self, at: int, out: list[str]) -> int:

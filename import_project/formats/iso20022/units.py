@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import zip_longest
 from operator import itemgetter
 from typing import Any
 
@@ -20,8 +21,8 @@ _MOST = 2_000  # plans that are kept: a file of ever new shapes must not fill th
 _OFTEN = 3  # times that a shape is read before a form is made of it
 _FORMS = 12
 
-#: A transaction that was taken out of the text, or the XML of one that was not.
-Taken = Transaction | str
+#: Transactions that stood behind each other and were taken out of the text, or the XML of one that was not.
+Taken = list[Transaction] | str
 
 
 class _Picked:
@@ -85,9 +86,12 @@ class Units:
         if len(inside) < len(taken):
             raise Unreadable("the transactions of an entry stand in one another")
         unit = self._unit(key, texts, element)
-        for place, transaction in enumerate(inside):
-            known = taken[place] if place < len(taken) else None
-            unit.transactions.append(known if isinstance(known, Transaction) else self._read(transaction, known))
+        stands_for: dict[Element, int] = {}
+        for transaction, known in zip_longest(inside, taken):
+            found = known if isinstance(known, list) else [self._read(transaction, known)]
+            unit.transactions += found
+            stands_for[transaction] = len(found)
+        unit.counts = [sum(stands_for[t] for t in each(d, "TxDtls")) for d in each(element, "NtryDtls")]
         return unit
 
     def _read(self, element: Element, written: str | None) -> Transaction:
@@ -110,6 +114,8 @@ class Units:
         found = as_written(xml)
         if found is None or (found.key, found.texts) != shape_of(element)[:2]:
             return
+        if any(form.pattern == found.pattern for form in forms):
+            return  # it was made while this one was on its way to the parser
         (outer, places), inner = parted(found.key, "TxDtls")
         plans = [(self._plan(k, transaction_plan), p) for k, p in inner]
         entry = self._plan(outer, entry_plan) if forms is self.entry_forms else None
