@@ -13,6 +13,7 @@ import polars as pl
 from import_project.frames import MONEY, PAYMENTS, REFERENCE
 
 _MINOR = ("amount", "charges", "original_amount")
+_GIVEN = {"place": pl.UInt32, "text": pl.String, "source": pl.String, "amount": pl.Int64}
 _NUMBERED = ("row_number", "statement")
 _DERIVED = frozenset({"references", "direction"})
 _COLUMNS = tuple(c for c in PAYMENTS if c not in _DERIVED)
@@ -47,7 +48,7 @@ class PaymentRows:
     """Payments so far. A payment's identity is its key and how often the key came before in the file."""
 
     _rows: list[dict[str, Any]] = field(default_factory=list)
-    _references: list[tuple[int, str, str, int | None]] = field(default_factory=list)
+    _references: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in _GIVEN})
     _seen: list[pl.Series] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -55,9 +56,13 @@ class PaymentRows:
 
     def add(self, key: str, references: Sequence[tuple[str, str, int | None]], **cells: Any) -> None:
         """Add a payment: its key, references (text, source, part in minor units), and other cells by column."""
-        if references:
-            place = len(self._rows)
-            self._references += [(place, *reference) for reference in references]
+        self.put(key, references, cells)
+
+    def put(self, key: str, references: Sequence[tuple[str, str, int | None]], cells: dict[str, Any]) -> None:
+        """Add a payment whose cells are in a dict already, which is then ours."""
+        for reference in references:
+            for name, value in zip(_GIVEN, (len(self._rows), *reference), strict=True):
+                self._references[name].append(value)
         cells["identity"] = key
         self._rows.append(cells)
 
@@ -69,14 +74,13 @@ class PaymentRows:
         money = [(pl.col(c).cast(MONEY) / 100).cast(MONEY) for c in _MINOR]
         ways = pl.when(pl.col("amount") < 0).then(pl.lit("debit")).otherwise(pl.lit("credit"))
         frame = pl.DataFrame(data).with_row_index("place").with_columns(*money, direction=ways)
-        given = pl.DataFrame(
-            self._references,
-            schema={"place": pl.UInt32, "text": pl.String, "source": pl.String, "amount": pl.Int64},
-            orient="row",
-        ).with_columns((pl.col("amount").cast(MONEY) / 100).cast(MONEY))
-        item = pl.struct("text", "source", "amount").cast(REFERENCE)
-        lists = given.group_by("place").agg(references=item)
-        self._rows, self._references = [], []
+        given = pl.DataFrame(self._references, schema=dict(_GIVEN))
+        item = pl.struct("text", "source", (pl.col("amount").cast(MONEY) / 100).cast(MONEY)).cast(REFERENCE)
+        if given["place"].is_duplicated().any():
+            lists = given.group_by("place").agg(references=item)
+        else:
+            lists = given.select("place", references=pl.concat_list(item))
+        self._rows, self._references = [], {n: [] for n in _GIVEN}
         joined = frame.join(lists, on="place", how="left", maintain_order="left")
         identity = pl.concat_str("identity", self._occurrences(frame["identity"]), separator="|")
         return joined.with_columns(identity, pl.col("references").fill_null([])).select(list(PAYMENTS))

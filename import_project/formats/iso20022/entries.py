@@ -3,7 +3,7 @@
 What stands where is said by the plans of its shape; here the values are read and held against each other.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from functools import lru_cache
@@ -15,6 +15,8 @@ from import_project.records.issues import Issue, Severity
 
 #: The values of a shape's places.
 Told = Sequence[str | None]
+#: text, source, part of the amount in minor units.
+Reference = tuple[str, str, int | None]
 _NOTHING = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 _SIGNS = {"DBIT": -1, "CRDT": 1}
 
@@ -90,44 +92,37 @@ def read_entry(unit: Unit, place: Place, rows: PaymentRows, before: int) -> Entr
     alone = len(unit.transactions) == 1
     amounts = [_amount(t, entry, alone=alone) for t in unit.transactions]
     told_wrong = [] if _plainly_right(unit, entry, amounts) else list(_wrong(unit, entry, amounts))
-    payments: Iterable[dict[str, Any]]
-    if unit.transactions:
-        payments = (
-            _of_transaction(unit, entry, transaction, minor or 0, its_currency)
-            for transaction, (minor, its_currency) in zip(unit.transactions, amounts, strict=True)
-        )
-    else:
-        payments = [_of_entry(unit, entry)]
+    if not unit.transactions:
         amounts = [(entry.amount, currency)]
-    known_by, key = _known_by(entry), f"iso20022|{place.account}"
+    of_entry = {
+        "statement": place.statement,
+        "account": place.account,
+        "booking_date": entry.booking_date,
+        "value_date": value_date,
+        "status": entry.status,
+        "entry": _known_by(entry),
+    }
+    key = _key(entry)
     position = f"{place.kind} {place.statement} / Ntry {place.entry}"
     row = before + len(rows)
-    for number, ((minor, its_currency), payment) in enumerate(zip(amounts, payments, strict=True), start=1):
+    for number, (minor, its_currency) in enumerate(amounts, start=1):
         row += 1
-        raw = None
+        transaction = unit.transactions[number - 1] if unit.transactions else None
+        if transaction is None:
+            ids, references, cells = _of_entry(unit, entry)
+        else:
+            ids, references, cells = _of_transaction(unit, entry, transaction, minor or 0, its_currency)
+        cells |= of_entry
+        cells["row_number"], cells["currency"], cells["amount"] = row, its_currency, minor
+        cells["position"] = position if len(amounts) == 1 else f"{position} / TxDtls {number}"
         if told_wrong or minor is None or its_currency != currency:
-            transaction = unit.transactions[number - 1] if unit.transactions else None
             issues = list(_issues(told_wrong, entry, row, minor, its_currency))
             entry.issues += issues
             if any(i.is_error for i in issues):
                 written = transaction.written if transaction is not None else None
-                raw = (written or unit.written)()
-        rows.add(
-            f"{key}|{its_currency}|{payment.pop('key')}",
-            payment.pop("references"),
-            row_number=row,
-            statement=place.statement,
-            account=place.account,
-            currency=its_currency,
-            booking_date=entry.booking_date,
-            value_date=value_date,
-            amount=minor,
-            status=entry.status,
-            entry=known_by,
-            position=position if len(amounts) == 1 else f"{position} / TxDtls {number}",
-            raw=raw,
-            **payment,
-        )
+                cells["raw"] = (written or unit.written)()
+        identity = f"iso20022|{place.account}|{its_currency}|{key}|{minor or 0}|{'|'.join(ids)}"
+        rows.put(identity, references, cells)
     return entry
 
 
@@ -219,27 +214,29 @@ def _given(value: str | None) -> str | None:
     return None if value is None or (value[0] in "Nn" and value.upper() in _NOTHING) else value
 
 
-def _of_entry(unit: Unit, entry: Entry) -> dict[str, Any]:
-    """Return the cells of an entry that stands for itself, and its key."""
+#: What tells a payment apart, its references, and its cells.
+Payment = tuple[list[str], Sequence[Reference], dict[str, Any]]
+
+
+def _of_entry(unit: Unit, entry: Entry) -> Payment:
+    """Return an entry that stands for itself."""
     information = unit.told[unit.plan.information]
-    own = (
-        "" if entry.reference else f"|{information or ''}||||"
-    )  # nothing of the bank's own: what it says tells it apart
-    return {
-        "key": f"{_key(entry)}|{entry.amount or 0}|||||{own}",
-        "references": (),
+    ids = [""] * 5
+    if not entry.reference:  # nothing of the bank's own: what it says tells it apart
+        ids += [information or "", "", "", "", ""]
+    cells = {
         "reversal": unit.plan.reversal,
         "transaction_code": unit.plan.code,
         "bank_reference": entry.reference,
         "lump": True,
         "remittance": information,
         "charges": _charges(unit.plan.charges, unit.told, entry) if unit.plan.charges else None,
-        **_original(unit.plan.originals, unit.told, entry.currency),
     }
+    return ids, (), cells | _original(unit.plan.originals, unit.told, entry.currency)
 
 
-def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: int, currency: str) -> dict[str, Any]:
-    """Return the cells of a transaction, those of its entry where it is silent, and its key."""
+def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: int, currency: str) -> Payment:
+    """Return a transaction, with its entry's words where it is silent."""
     plan, told = transaction.plan, transaction.told
     bank, end_to_end = _given(told[plan.reference]), _given(told[plan.end_to_end_id])
     sign = -1 if minor < 0 else 1
@@ -249,15 +246,12 @@ def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: i
     party = plan.debtor if sign > 0 else plan.creditor
     name, account, identification = told[party.name], told[party.account], told[party.identification]
     address = ", ".join([told[line] or "" for line in party.address]) if party.address else None
-    ids = [bank or "", end_to_end or "", *(told[i] or "" for i in plan.other_ids)]
+    ids = [bank or "", end_to_end or "", *[told[i] or "" for i in plan.other_ids]]
     if not (entry.reference or bank):  # nothing of the bank's own: what was said tells two payments apart
         said = (remitted, name, account, identification, address, *(r[0] for r in references))
         ids += [s or "" for s in said]
     charges, holder = (unit.plan.charges, unit.told) if plan.charges is None else (plan.charges, told)
-    original = _original(plan.originals, told, entry.currency) if plan.originals else {}
-    return {
-        "key": f"{_key(entry)}|{minor}|{'|'.join(ids)}",
-        "references": references,
+    cells: dict[str, Any] = {
         "reversal": unit.plan.reversal or plan.returned,
         "transaction_code": plan.code or unit.plan.code,
         "bank_reference": bank or entry.reference,
@@ -269,8 +263,11 @@ def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: i
         "payer_id": identification,
         "payer_address": address,
         "charges": _charges(charges, holder, entry) if charges else None,
-        **(original or _original(unit.plan.originals, unit.told, entry.currency)),
     }
+    if plan.originals or unit.plan.originals:
+        original = _original(plan.originals, told, entry.currency)
+        cells |= original or _original(unit.plan.originals, unit.told, entry.currency)
+    return ids, references, cells
 
 
 def _key(entry: Entry) -> str:
@@ -283,10 +280,6 @@ def _known_by(entry: Entry) -> str | None:
     if entry.reference is None or entry.amount is None:
         return None
     return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
-
-
-#: text, source, part of the amount in minor units.
-Reference = tuple[str, str, int | None]
 
 
 def _references(transaction: Transaction, currency: str, sign: int) -> list[Reference]:

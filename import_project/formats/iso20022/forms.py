@@ -16,7 +16,8 @@ _ROOM = rf"(?!\s)([^{_BARRED}]+)(?<!\s)"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Written:
-    """An element as it was written: its shape, its texts, and the pattern of all that are written so."""
+    """An element as it was written: its shape, its texts, and the pattern of all that are written so, blanks before
+    them too."""
 
     key: Key
     texts: list[str]
@@ -63,7 +64,7 @@ def as_written(xml: str) -> Written | None:
         pattern += [re.escape(told[:before]), _ROOM, re.escape(told[behind:])]
     if end != len(xml) or open_names:
         return None
-    return Written(key=tuple(key), texts=texts, pattern=re.compile("".join(pattern)))
+    return Written(key=tuple(key), texts=texts, pattern=re.compile(r"\s*" + "".join(pattern)))
 
 
 def parted(key: Key, name: str) -> tuple[tuple[Key, list[int]], list[tuple[Key, list[int]]]]:

@@ -3,9 +3,10 @@
 All places are those of `Values`; sequences of them are in the order in which they are tried or joined.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from import_project.formats.iso20022.shapes import Key, Node, Values, tree
+from import_project.formats.iso20022.shapes import NOTHING, Key, Node, Values, tree
 
 #: Where an amount stands, and its currency (None: the entry's).
 Amount = tuple[int, str | None]
@@ -23,7 +24,6 @@ class Original:
 class EntryPlan:
     """What an entry says as a whole. `announced` has the number of payments that each of its details tells of."""
 
-    behind: tuple[str | None, ...]
     amount: int
     currency: str | None
     direction: str | None
@@ -65,7 +65,6 @@ class Party:
 class TransactionPlan:
     """What a transaction says. `direction` is None where it leaves that to its entry."""
 
-    behind: tuple[str | None, ...]
     direction: str | None
     amounts: tuple[Amount, ...]
     reference: int
@@ -82,15 +81,15 @@ class TransactionPlan:
     returned: bool
 
 
-def entry_plan(key: Key) -> EntryPlan:
+def entry_plan(key: Key, places: Sequence[int] | None = None) -> EntryPlan:
     """Work out an entry's shape (`Ntry`, without its transactions)."""
-    node, values = tree(key), Values(key)
+    node, values = tree(key), Values(key, places)
     amount = node.at("Amt")
     status = node.at("Sts")
     chosen = [status.at("Cd"), status.at("Prtry"), status] if status is not None else []
     reversal = node.at("RvslInd")
     direction = node.at("CdtDbtInd")
-    places = {
+    whole = {
         "amount": values.place(amount),
         "reference": values.place(node, "AcctSvcrRef"),
         "booking_date": _day(values, node.at("BookgDt")),
@@ -100,7 +99,6 @@ def entry_plan(key: Key) -> EntryPlan:
     charges, originals = _charges(values, node), _originals(values, node.at("AmtDtls"))
     details = [d.at("Btch", "NbOfTxs") for d in node.each("NtryDtls")]
     return EntryPlan(
-        behind=tuple(values.behind),
         currency=amount.currency if amount is not None else None,
         direction=direction.code if direction is not None else None,
         status=next((s.code for s in chosen if s is not None and s.code), "BOOK"),
@@ -109,13 +107,13 @@ def entry_plan(key: Key) -> EntryPlan:
         code=_code(node.at("BkTxCd")),
         reversal=reversal is not None and reversal.code in {"true", "1"},
         announced=tuple(d.code if d is not None else None for d in details),
-        **places,
+        **whole,
     )
 
 
-def transaction_plan(key: Key) -> TransactionPlan:
+def transaction_plan(key: Key, places: Sequence[int] | None = None) -> TransactionPlan:
     """Work out a transaction's shape (`TxDtls`)."""
-    node, values = tree(key), Values(key)
+    node, values = tree(key), Values(key, places)
     details, refs = node.at("AmtDtls"), node.at("Refs")
     amounts = [node.at("Amt"), *(d.at("Amt") if (d := _part(details, n)) else None for n in ("TxAmt", "InstdAmt"))]
     direction = node.at("CdtDbtInd")
@@ -133,7 +131,6 @@ def transaction_plan(key: Key) -> TransactionPlan:
         "originals": _originals(values, details),
     }
     return TransactionPlan(
-        behind=tuple(values.behind),
         direction=direction.code if direction is not None else None,
         documents=documents,
         texts=texts,
@@ -184,7 +181,6 @@ def _party(values: Values, related: Node | None, side: str) -> Party:
     inner = _part(party, "Pty")
     party = inner if inner is not None else party
     ultimate, account = _part(related, f"Ultmt{side}"), _part(related, f"{side}Acct")
-    nothing = values.place(None)
     name = values.first(party, ("Nm",), ("Agt", "FinInstnId", "Nm"))
     identification = _part(party, "Id")
     others = [o for who in identification.children for o in who.children] if identification is not None else []
@@ -192,10 +188,10 @@ def _party(values: Values, related: Node | None, side: str) -> Party:
     address = _part(party, "PstlAdr")
     lines = [values.place(c) for c in address.children] if address is not None else []
     return Party(
-        name=name if name != nothing else values.first(ultimate, ("Pty", "Nm"), ("Nm",)),
+        name=name if name != NOTHING else values.first(ultimate, ("Pty", "Nm"), ("Nm",)),
         account=values.first(account, ("Id", "IBAN"), ("Id", "Othr", "Id"), ("Id", "PrtryAcct", "Id")),
-        identification=next((i for i in ids if i != nothing), nothing),
-        address=tuple(line for line in lines if line != nothing),
+        identification=next((i for i in ids if i != NOTHING), NOTHING),
+        address=tuple(line for line in lines if line != NOTHING),
     )
 
 
@@ -204,24 +200,22 @@ def _remittance(values: Values, info: Node | None) -> tuple[tuple[Document, ...]
     of up to 140 characters."""
     documents: list[Document] = []
     texts: list[int] = []
-    nothing = values.place(None)
     for child in info.children if info is not None else ():
         if child.name == "Ustrd":
             texts.append(values.place(child))
         elif child.name == "Strd":
             documents.append(_document(values, child))
             texts += [values.place(a) for a in child.each("AddtlRmtInf")]
-    return tuple(documents), tuple(t for t in texts if t != nothing)
+    return tuple(documents), tuple(t for t in texts if t != NOTHING)
 
 
 def _document(values: Values, node: Node) -> Document:
-    nothing = values.place(None)
     creditor = values.first(node, ("CdtrRefInf", "Ref"), ("CdtrRefInf", "CdtrRef"))  # the latter in .01
     numbers = [values.first(info, ("Nb",), ("RfrdDocNb",)) for info in node.each("RfrdDocInf")]
     amounts = node.at("RfrdDocAmt")
     parts = [(a, way) for n, way in (("RmtdAmt", 1), ("CdtNoteAmt", -1)) for a in (amounts.each(n) if amounts else ())]
     return Document(
-        creditor=None if creditor == nothing else creditor,
-        numbers=tuple(n for n in numbers if n != nothing),
+        creditor=None if creditor == NOTHING else creditor,
+        numbers=tuple(n for n in numbers if n != NOTHING),
         parts=tuple(((values.place(a), a.currency), way) for a, way in parts),
     )

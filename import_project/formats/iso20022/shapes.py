@@ -15,6 +15,7 @@ Key = tuple[str, ...]
 #: Elements whose text is a code, and so part of the shape.
 CODES = frozenset({"Cd", "CdtDbtInd", "RvslInd", "Sts", "Prtry", "SubFmlyCd", "NbOfTxs"})
 TEXT, END = "#", "/"
+NOTHING = -1  # the place of None, behind all texts
 
 
 def shape_of(element: Element, *, without: str = "") -> tuple[Key, list[str], list[Element]]:
@@ -92,28 +93,18 @@ def tree(key: Key) -> Node:
 
 
 class Values:
-    """Where the values of a shape's elements are found: in its texts, with the codes and None behind them."""
+    """Where the values of a shape's elements are found among texts that end with None: `places` says where its own
+    stand, by default in their order."""
 
-    def __init__(self, key: Key) -> None:
-        self._texts = key.count(TEXT)
-        self._codes: list[str | None] = [None]
-
-    @property
-    def behind(self) -> Sequence[str | None]:
-        """What is to be put behind the texts."""
-        return tuple(self._codes)
+    def __init__(self, key: Key, places: Sequence[int] | None = None) -> None:
+        self._places = places if places is not None else range(key.count(TEXT))
 
     def place(self, node: Node | None, *path: str) -> int:
-        """Return where the value at a path stands; that of None when there is none."""
+        """Return where the value at a path stands; NOTHING when there is none."""
         found = node.at(*path) if node is not None else None
-        if found is None or (found.code is None and found.place is None):
-            return self._texts
-        if found.place is not None:
-            return found.place
-        self._codes.append(found.code)
-        return self._texts + len(self._codes) - 1
+        return NOTHING if found is None or found.place is None else self._places[found.place]
 
     def first(self, node: Node | None, *paths: tuple[str, ...]) -> int:
         """Return where the first value stands that one of the paths leads to."""
         found = (self.place(node, *path) for path in paths)
-        return next((place for place in found if place != self._texts), self._texts)
+        return next((place for place in found if place != NOTHING), NOTHING)

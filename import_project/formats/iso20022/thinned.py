@@ -7,12 +7,13 @@ What is taken out is well-formed by itself; the parser judges all else, and all 
 import codecs
 import re
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from import_project.formats.iso20022.documents import Document
 from import_project.formats.iso20022.entries import Unit
-from import_project.formats.iso20022.units import Taken, Units, fitting
+from import_project.formats.iso20022.units import Form, Taken, Units, fitting
 
 _WINDOW = 1 << 20
 _UNIT = 1 << 15  # characters of an entry that is taken as one; of longer ones the transactions are
@@ -45,6 +46,7 @@ class Thinned:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._plain = utf16 or (declared is not None and declared[1].lower() not in _UTF8)
         self._text = ""
+        self._window = 1  # a small one first: forms are learned from what went to the parser
         self._inside: Inside | None = None
         self._run: list[Any] | None = None  # of entries or transactions that an empty element stands for already
 
@@ -52,9 +54,10 @@ class Thinned:
         """Return some of the bytes; none at the end."""
         while not self._plain:
             blocks, held = [], 0
-            while held < _WINDOW and (block := self._document.read()):
+            while held < self._window and (block := self._document.read()):
                 blocks.append(block)
                 held += len(block)
+            self._window = min(2 * self._window, _WINDOW)
             thinned = self._thinned(b"".join(blocks), ended=not blocks)
             if thinned or not blocks:
                 return thinned
@@ -69,7 +72,7 @@ class Thinned:
             return self._text.encode() + pending + block
         self._run = None  # the parser may have met its element by now
         text, at, out = self._text, 0, list[str]()
-        self._plain = "<!" in text or "<?" in text.removeprefix("<?")
+        self._plain = _barred(text)
         while not self._plain:
             before = at
             at = (
@@ -112,13 +115,13 @@ class Thinned:
                 self._run = []
                 self.found.append(self._run)
             self._run.append(fits[0].unit(fits[1]))
-        elif _ENTRY.search(text, tag.end(), end - len(close)):  # one in another: the parser's to judge
+            return _going_on(fits[0], text, end, self._run, Form.unit)
+        if _ENTRY.search(text, tag.end(), end - len(close)):  # one in another: the parser's to judge
             self._plain = True
             return at
-        else:
-            out.append(text[at:end])
-            self.found.append(text[start:end])
-            self._run = None
+        out.append(text[at:end])
+        self.found.append(text[start:end])
+        self._run = None
         return end
 
     def _transaction(self, at: int, out: list[str], inside: Inside, *, ended: bool) -> int:
@@ -149,13 +152,13 @@ class Thinned:
                 self._run = []
                 inside.taken.append(self._run)
             self._run.append(fits[0].transaction(fits[1]))
-        elif _INSIDE.search(text, tag.end(), end - len(close)):
+            return _going_on(fits[0], text, end, self._run, Form.transaction)
+        if _INSIDE.search(text, tag.end(), end - len(close)):
             self._plain = True
             return at
-        else:
-            out.append(text[at:end])
-            inside.taken.append(text[start:end])
-            self._run = None
+        out.append(text[at:end])
+        inside.taken.append(text[start:end])
+        self._run = None
         return end
 
     def _passed(self, at: int, out: list[str]) -> int:
@@ -164,3 +167,18 @@ class Thinned:
         end = begun if begun >= 0 and self._text.find(">", begun) < 0 else len(self._text)
         out.append(self._text[at:end])
         return end
+
+
+def _going_on(form: Form, text: str, at: int, run: list[Any], make: Callable[[Form, re.Match[str]], Any]) -> int:
+    """Take out what goes on fitting the form; return where that ends."""
+    match = form.pattern.match
+    while (found := match(text, at)) is not None:
+        run.append(make(form, found))
+        at = found.end()
+    return at
+
+
+def _barred(text: str) -> bool:
+    """Whether comments, CDATA, or instructions but for the declaration, stand in the text: tags in them are none."""
+    comments = "!" in text and "<!" in text  # the single character is looked for much faster
+    return comments or ("?" in text and "<?" in text.removeprefix("<?"))

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import zip_longest
-from operator import itemgetter
 from typing import Any
 
 from import_project.errors import Unreadable
@@ -25,40 +24,27 @@ _FORMS = 12
 Taken = list[Transaction] | str
 
 
-class _Picked:
-    """Picks values at places, and puts more behind them."""
-
-    def __init__(self, places: Sequence[int], behind: tuple[str | None, ...]) -> None:
-        self._pick = itemgetter(*places) if len(places) > 1 else None
-        self._places, self._behind = places, behind
-
-    def __call__(self, values: tuple[str, ...]) -> tuple[str | None, ...]:
-        if self._pick is not None:
-            return (*self._pick(values), *self._behind)
-        return (*(values[i] for i in self._places), *self._behind)
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Form:
-    """The pattern of entries or transactions of one shape; where the values of the entry and of its transactions
-    stand among its groups."""
+    """The pattern of entries or transactions of one shape; their plans, whose places are those of its groups."""
 
     pattern: re.Pattern[str]
-    entry: tuple[EntryPlan, _Picked] | None
-    transactions: list[tuple[TransactionPlan, _Picked]]
+    entry: EntryPlan | None
+    transactions: list[TransactionPlan]
     counts: Sequence[int]
 
     def unit(self, fitting: re.Match[str]) -> Unit:
         """Return the entry that fits."""
         assert self.entry is not None
-        values, (plan, pick) = fitting.groups(), self.entry
-        transactions = [Transaction(plan=p, told=picked(values)) for p, picked in self.transactions]
-        return Unit(plan=plan, told=pick(values), transactions=transactions, counts=self.counts, written=fitting.group)
+        told = (*fitting.groups(), None)
+        transactions = [Transaction(plan=plan, told=told) for plan in self.transactions]
+        return Unit(
+            plan=self.entry, told=told, transactions=transactions, counts=self.counts, written=partial(_text, fitting)
+        )
 
     def transaction(self, fitting: re.Match[str]) -> Transaction:
         """Return the transaction that fits."""
-        plan, pick = self.transactions[0]
-        return Transaction(plan=plan, told=pick(fitting.groups()), written=fitting.group)
+        return Transaction(plan=self.transactions[0], told=(*fitting.groups(), None), written=partial(_text, fitting))
 
 
 class Units:
@@ -103,11 +89,13 @@ class Units:
         return transaction
 
     def _often(self, *keys: Key) -> bool:
-        """Count a shape, and tell whether to make a form of it now."""
+        """Count a shape, and tell whether to make a form of it now: where one was made and does not fit, ever more
+        rarely."""
         if len(self._seen) > _MOST:
             self._seen.clear()
         self._seen[keys] += 1
-        return self._seen[keys] % _OFTEN == 0
+        times, rest = divmod(self._seen[keys], _OFTEN)
+        return rest == 0 and times & (times - 1) == 0
 
     def _learn(self, element: Element, xml: str, forms: list[Form]) -> None:
         """Make a form, if the text says just what the parser read."""
@@ -117,13 +105,12 @@ class Units:
         if any(form.pattern == found.pattern for form in forms):
             return  # it was made while this one was on its way to the parser
         (outer, places), inner = parted(found.key, "TxDtls")
-        plans = [(self._plan(k, transaction_plan), p) for k, p in inner]
-        entry = self._plan(outer, entry_plan) if forms is self.entry_forms else None
+        whole = forms is self.entry_forms
         form = Form(
             pattern=found.pattern,
-            entry=(entry, _Picked(places, entry.behind)) if entry is not None else None,
-            transactions=[(plan, _Picked(p, plan.behind)) for plan, p in plans],
-            counts=counted(found.key, "NtryDtls", "TxDtls") if entry is not None else (),
+            entry=entry_plan(outer, places) if whole else None,
+            transactions=[transaction_plan(key, of_key) for key, of_key in inner],
+            counts=counted(found.key, "NtryDtls", "TxDtls") if whole else (),
         )
         forms.insert(0, form)
         del forms[_FORMS:]
@@ -131,12 +118,12 @@ class Units:
     def _unit(self, key: Key, texts: list[str], element: Element) -> Unit:
         plan: EntryPlan = self._plan(key, entry_plan)
         counts = [sum(1 for _ in each(d, "TxDtls")) for d in each(element, "NtryDtls")]
-        told = (*texts, *plan.behind)
+        told = (*texts, None)
         return Unit(plan=plan, told=told, transactions=[], counts=counts, written=partial(_xml, element))
 
     def _transaction(self, key: Key, texts: list[str]) -> Transaction:
         plan: TransactionPlan = self._plan(key, transaction_plan)
-        return Transaction(plan=plan, told=(*texts, *plan.behind))
+        return Transaction(plan=plan, told=(*texts, None))
 
     def _plan(self, key: Key, make: Any) -> Any:
         plan = self._plans.get(key)
@@ -156,6 +143,10 @@ def fitting(forms: list[Form], text: str, start: int) -> tuple[Form, re.Match[st
                 forms.insert(0, forms.pop(place))
             return form, found
     return None
+
+
+def _text(fitting: re.Match[str]) -> str:
+    return fitting[0].lstrip()
 
 
 def _xml(element: Element) -> str:
