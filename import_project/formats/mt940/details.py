@@ -2,8 +2,9 @@
 between slashes (the Netherlands), a counter account on the first line (SNS, ASN), or plain text."""
 
 import re
-from dataclasses import dataclass
+from typing import NamedTuple
 
+_CODE_FIRST = re.compile(r"\d{3}\?\d\d")
 _SUBFIELD = re.compile(r"\?(\d\d)")
 _SEPA = re.compile(r"(EREF|KREF|MREF|CRED|DEBT|SVWZ|ABWA|ABWE|IBAN|BIC|COAM|OAMT)\+")
 _WORDS = (
@@ -17,8 +18,7 @@ _STRUCTURED = re.compile(r"STRD/(?:CUR|ISO)?/?([^/]+)|/?CREF/([^/]+)")
 _NOTHING = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Details:
+class Details(NamedTuple):
     """What a `:86:` says."""
 
     remittance: str | None = None
@@ -30,8 +30,8 @@ class Details:
 
 def details(value: str) -> Details:
     """Read the value of one or more `:86:` fields, by the dialect that its marks show."""
-    joined = value.replace("\n", "")
-    if re.match(r"\d{3}\?\d\d", joined):
+    joined = value.replace("\n", "") if "\n" in value else value
+    if _CODE_FIRST.match(joined):
         return _numbered(joined[3:])
     if _SLASHED.match(joined):
         return _slashed(joined)
@@ -41,8 +41,7 @@ def details(value: str) -> Details:
 
 
 def _filled(text: str | None) -> str | None:
-    text = (text or "").strip()
-    return text or None
+    return (text.strip() or None) if text else None
 
 
 def _given(text: str | None) -> str | None:
@@ -52,13 +51,13 @@ def _given(text: str | None) -> str | None:
 
 def _numbered(text: str) -> Details:
     """Subfields `?20`: remittance in 20 to 29 and 60 to 63, the other side in 31 to 33, with SEPA words inside."""
-    parts = _SUBFIELD.split(text)
+    _, *parts = _SUBFIELD.split(text)
     fields: dict[str, str] = {}
-    for number, told in zip(parts[1::2], parts[2::2], strict=True):
-        fields[number] = fields.get(number, "") + told
-    told = "".join(fields[n] for n in fields if n in _REMITTANCE)
-    words = _worded(_SEPA, told)
-    name = "".join(fields.get(n, "") for n in ("32", "33"))
+    for number, told in zip(parts[::2], parts[1::2], strict=True):
+        fields[number] = fields[number] + told if number in fields else told
+    told = "".join([fields[n] for n in fields if n in _REMITTANCE])
+    words = _worded(_SEPA, told) if "+" in told else {"": told.strip()}
+    name = fields.get("32", "") + fields.get("33", "")
     return Details(
         remittance=_filled(words.get("SVWZ") or words.get("")) if words else _filled(told),
         name=_filled(words.get("ABWA")) or _filled(name),
@@ -86,8 +85,9 @@ def _slashed(text: str) -> Details:
 
 def _worded(words: re.Pattern[str], text: str) -> dict[str, str]:
     """Return what stands behind each word; under "" what stands before the first."""
-    parts = words.split(text)
-    found = {"": parts[0].strip()}
-    for word, told in zip(parts[1::2], parts[2::2], strict=True):
-        found.setdefault(word, told.strip())
-    return {k: v for k, v in found.items() if v}
+    before, *parts = words.split(text)
+    found = {"": before.strip()} if before.strip() else {}
+    for word, told in zip(parts[::2], parts[1::2], strict=True):
+        if (stripped := told.strip()) and word not in found:
+            found[word] = stripped
+    return found

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from import_project.errors import Unreadable
 from import_project.formats.text import decode_nordic
@@ -15,8 +15,7 @@ _ENVELOPE = re.compile(r"\{[1-5]:|[A-Z0-9:{} ]{3,40}$")
 _LOOK = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Field:
+class Field(NamedTuple):
     """One field; `value` keeps its line ends, without those at its end."""
 
     tag: str
@@ -24,11 +23,10 @@ class Field:
     line: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Message:
+class Message(NamedTuple):
     """The fields from a `:20:` to the next; `closed` says whether an end mark (`-`) stood behind them."""
 
-    fields: tuple[Field, ...]
+    fields: list[Field]
     closed: bool
 
 
@@ -50,18 +48,21 @@ def messages(text: str) -> Iterator[Message]:
     """Yield the messages of a text."""
     gathered: list[Field] = []
     closed = False
-    line, counted = 1, 0
-    tags = list(_TAG.finditer(text))
-    for place, tag in enumerate(tags):
-        line += text.count("\n", counted, tag.start())
-        counted = tag.start()
-        end = tags[place + 1].start() if place + 1 < len(tags) else len(text)
-        if gathered and (tag[1] == "20" or closed):
-            yield Message(fields=tuple(gathered), closed=closed)
+    before, *parts = _TAG.split(text)
+    line = 1 + before.count("\n")
+    for tag, value in zip(parts[::2], parts[1::2], strict=True):
+        if gathered and (tag == "20" or closed):
+            yield Message(gathered, closed)
             gathered, closed = [], False
-        value = text[tag.end() : end]
-        if mark := _END.search(value):
-            closed, value = True, value[: mark.start()]
-        gathered.append(Field(tag=tag[1], value=value.strip("\n"), line=line))
+        begun = line
+        line += value.count("\n")
+        if "\n-" in value and (mark := _END.search(value)):
+            closed, value = True, value[: mark.start()]  # noqa: PLW2901 - what stands behind it is no part of it
+        gathered.append(Field(tag, value.strip("\n"), begun))
     if gathered:
-        yield Message(fields=tuple(gathered), closed=closed)
+        yield Message(gathered, closed)
+
+
+def ends(text: str) -> bool:
+    """Whether an end mark stands anywhere in the text: then one must stand behind every message."""
+    return _END.search(text) is not None

@@ -3,6 +3,8 @@
 import re
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
+from typing import NamedTuple
 
 from import_project.formats.payment_rows import minor_units
 
@@ -15,17 +17,20 @@ _TYPE = re.compile(r"[A-Z][A-Z0-9 ]{3}")
 _BALANCE = re.compile(r"(?P<mark>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})?\s*(?P<amount>\d*[,.]?\d*)\s*$")
 _SUM = re.compile(r"(?P<count>\d{1,10})(?P<currency>[A-Z]{3})\s*(?P<amount>\d*[,.]?\d*)\s*$")
 _PIVOT = 80
-_NOTHING = frozenset({"NONREF", "NOREF", ""})
+_NOTHING = frozenset({"NONREF", "NOREF"})
 
 
 def amount_of(text: str) -> int | None:
     """Return `1213,28`, `,02` or `15,` as minor units; None where it is no amount."""
+    if (text[-3:-2] == "," and text[:1] != "0") and (minor := minor_units(f"{text[:-3]}.{text[-2:]}")) is not None:
+        return minor  # as amounts are written mostly
     whole, _, decimals = text.replace(".", ",").partition(",")
     if not whole and not decimals:
         return None
     return minor_units(f"{whole.lstrip('0') or '0'}.{decimals}" if decimals else whole.lstrip("0") or "0")
 
 
+@lru_cache(maxsize=4096)
 def day_of(text: str) -> date | None:
     """Return YYMMDD as a day; None where there is no such day."""
     year = int(text[:2])
@@ -35,6 +40,7 @@ def day_of(text: str) -> date | None:
         return None
 
 
+@lru_cache(maxsize=4096)
 def entry_day(entry: str, value: str) -> date | None:
     """Return MMDD as the day nearest to the value date: around New Year its year is another. None when there is
     none."""
@@ -50,8 +56,7 @@ def entry_day(entry: str, value: str) -> date | None:
     return min(days, key=lambda d: abs((d - anchor).days), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
+class Line(NamedTuple):
     """A `:61:`; `amount` is signed, in minor units. A reversed credit (RC) is money out, a reversed debit money in."""
 
     value_date: date | None
@@ -64,6 +69,21 @@ class Line:
     customer_reference: str | None
     bank_reference: str | None
     supplement: str | None
+
+
+#: What stands for a line that is none.
+UNREADABLE = Line(
+    value_date=None,
+    booking_date=None,
+    amount=None,
+    credit=True,
+    reversal=False,
+    expected=False,
+    code=None,
+    customer_reference=None,
+    bank_reference=None,
+    supplement=None,
+)
 
 
 def statement_line(value: str) -> Line | None:
@@ -95,7 +115,7 @@ def statement_line(value: str) -> Line | None:
 
 def _given(text: str) -> str | None:
     text = text.strip()
-    return None if text.upper() in _NOTHING else text
+    return None if not text or (text[0] in "Nn" and text.upper() in _NOTHING) else text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

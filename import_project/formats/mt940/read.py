@@ -5,12 +5,13 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
+from itertools import chain, pairwise
 from typing import BinaryIO
 
 from import_project.errors import NotRecognised
 from import_project.formats.mt940.details import details
-from import_project.formats.mt940.fields import Field, Message, messages, recognise
-from import_project.formats.mt940.lines import Balance, Line, balance, stated_sum, statement_line
+from import_project.formats.mt940.fields import Field, Message, ends, messages, recognise
+from import_project.formats.mt940.lines import UNREADABLE, Balance, Line, balance, stated_sum, statement_line
 from import_project.formats.payment_rows import PaymentRows, money
 from import_project.formats.text import decode_nordic
 from import_project.frames import Piece, issues_frame
@@ -35,12 +36,11 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     rows = PaymentRows()
     statements: list[Statement] = []
     issues: list[Issue] = []
-    read = list(messages(text))
-    closing = any(m.closed for m in read)
-    for number, message in enumerate(read, start=1):
-        last_torn = number == len(read) and not message.closed and not text.endswith("\n")
+    closing, last = ends(text), text.endswith("\n")
+    for number, (message, after) in enumerate(pairwise(chain(messages(text), [None])), start=1):
+        assert message is not None
         statement, found = _read(number, message, rows)
-        if (closing and not message.closed) or last_torn:
+        if not message.closed and (closing or (after is None and not last)):
             told = "the message has no end: the file is cut off"
             found.append(Issue(rule="torn", message=told, statement=number if statement.payments else None))
         statements.append(statement)
@@ -204,36 +204,39 @@ def _summed(tag: str, stated: tuple[int, str, int | None] | None, found: list[in
 
 def _add(rows: PaymentRows, head: _Head, number: int, one: Field, told: list[Field], line: Line | None) -> None:
     informed = [t for t in told if t.tag == "86"] or told
-    text = "\n".join(t.value for t in informed)
+    text = informed[0].value if len(informed) == 1 else "\n".join([t.value for t in informed])
     said = details(text)
-    raw = "\n".join(f":{f.tag}:{f.value}" for f in (one, *told))
-    place = {"row_number": one.line, "statement": number, "position": f"line {one.line}", "raw": raw}
-    common = {"account": head.account, "currency": head.currency, "reversal": line is not None and line.reversal}
+    raw = "\n".join([f":{f.tag}:{f.value}" for f in (one, *told)])
     if line is None:
-        rows.add(f"mt940|{head.account}|{one.value}", [], **place, **common, status="BOOK")
-        return
-    booking = line.booking_date or line.value_date or head.day
-    customer = line.customer_reference
+        line = UNREADABLE
+        key = one.value
+    else:
+        customer, bank, supplement = line.customer_reference or "", line.bank_reference or "", line.supplement or ""
+        minor = "" if line.amount is None else line.amount
+        day = line.booking_date or line.value_date or head.day or ""
+        key = f"{head.currency}|{day}|{minor}|{line.code or ''}|{bank}|{customer}|{supplement}|{text}"
     references = [
         (r, source, None)
-        for r, source in ((said.reference, "creditor_reference"), (customer, "customer_reference"))
-        if r and not r.endswith("+")  # KREF+ and EREF+ say that it stands in :86:
+        for r, source in ((said.reference, "creditor_reference"), (line.customer_reference, "customer_reference"))
+        if r and r[-1] != "+"  # KREF+ and EREF+ say that it stands in :86:
     ]
-    parts = (head.currency, booking, line.amount, line.code, line.bank_reference, customer, line.supplement, text)
-    key = "|".join("" if p is None else str(p) for p in parts)
-    rows.add(
-        f"mt940|{head.account}|{key}",
-        references,
-        **place,
-        **common,
-        booking_date=booking,
-        value_date=line.value_date,
-        amount=line.amount,
-        status="PDNG" if line.expected else "BOOK",
-        transaction_code=line.code,
-        bank_reference=line.bank_reference,
-        end_to_end_id=said.end_to_end_id,
-        remittance=said.remittance or line.supplement,
-        payer_name=said.name,
-        payer_account=said.account,
-    )
+    cells = {
+        "row_number": one.line,
+        "statement": number,
+        "position": f"line {one.line}",
+        "raw": raw,
+        "account": head.account,
+        "currency": head.currency,
+        "reversal": line.reversal,
+        "booking_date": line.booking_date or line.value_date or head.day,
+        "value_date": line.value_date,
+        "amount": line.amount,
+        "status": "PDNG" if line.expected else "BOOK",
+        "transaction_code": line.code,
+        "bank_reference": line.bank_reference,
+        "end_to_end_id": said.end_to_end_id,
+        "remittance": said.remittance or line.supplement,
+        "payer_name": said.name,
+        "payer_account": said.account,
+    }
+    rows.put(f"mt940|{head.account}|{key}", references, cells)
