@@ -1,9 +1,11 @@
 """Amounts, balances and transactions of BAI2 records. No sums."""
 
-from dataclasses import dataclass
 from datetime import date
+from typing import NamedTuple
 
-from import_project.formats.bai2.records import Record, funds_end, text_place
+import polars as pl
+
+from import_project.formats.bai2.records import Record, funds_end
 from import_project.formats.payment_rows import minor_units
 
 #: Currencies whose minor unit is not a hundredth (ISO 4217).
@@ -11,8 +13,9 @@ _WITHOUT_MINOR = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
 _THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-#: Codes from 100 to 399 are credits, from 400 to 699 debits; 890 tells something without money.
-_CREDITS, _DEBITS, _TOLD_ONLY = range(100, 400), range(400, 700), 890
+_AMOUNTS_OF = {"S": 3, "V": 2}
+#: A transaction that tells something without money.
+TOLD_ONLY = "890"
 
 
 def whole(text: str) -> int | None:
@@ -26,6 +29,11 @@ def whole(text: str) -> int | None:
     return -int(digits) if text[0] == "-" else int(digits)
 
 
+def amount(text: str) -> int | None:
+    """Return an amount as it stands; some banks write a decimal point."""
+    return minor_units(text.strip()) if "." in text else whole(text)
+
+
 def hundredths(amount: int, currency: str) -> int | None:
     """Return an amount in the currency's minor unit as hundredths; None where it is finer."""
     if currency in _WITHOUT_MINOR:
@@ -33,6 +41,13 @@ def hundredths(amount: int, currency: str) -> int | None:
     if currency in _THOUSANDTHS:
         return amount // 10 if amount % 10 == 0 else None
     return amount
+
+
+def in_hundredths(amount: pl.Expr, currency: pl.Expr) -> pl.Expr:
+    """Return the same for columns."""
+    tenth = pl.when(amount % 10 == 0).then(amount // 10)
+    scaled = pl.when(currency.is_in(list(_THOUSANDTHS))).then(tenth).otherwise(amount)
+    return pl.when(currency.is_in(list(_WITHOUT_MINOR))).then(amount * 100).otherwise(scaled)
 
 
 def day(text: str) -> date | None:
@@ -46,8 +61,7 @@ def day(text: str) -> date | None:
         return None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stated:
+class Stated(NamedTuple):
     """An amount of an account record, by its type code: a balance, or a sum."""
 
     code: str
@@ -69,50 +83,63 @@ def stated(record: Record) -> tuple[str, str | None, list[Stated]] | None:
         if len(fields) <= place + 1:
             return None
         amounts.append(Stated(code=code, amount=whole(fields[place + 1])))
-        after = funds_end(fields, place + 3)
-        place = len(fields) if after is None else after
+        place = _after_funds(fields, place + 3)
     return account, currency or None, amounts
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Transaction:
-    """A record 16. `amount` is as it stands, in the currency's minor unit, None where it is none; `sign` is 1, -1, or
-    None where the code says no direction."""
-
-    code: str
-    amount: int | None
-    sign: int | None
-    value_date: date | None
-    bank_reference: str | None
-    customer_reference: str | None
-    text: str | None
-
-    @property
-    def money(self) -> bool:
-        """Whether it moves money at all."""
-        return self.code != str(_TOLD_ONLY)
+def _after_funds(fields: list[str], place: int) -> int:
+    """Return which field follows the funds type at `place` and what belongs to it; the end where that is cut off."""
+    if len(fields) <= place:
+        return len(fields)
+    kind = fields[place].strip().upper()
+    if kind == "D":
+        count = fields[place + 1].strip() if len(fields) > place + 1 else ""
+        sound = count.isascii() and count.isdecimal() and len(count) < 4
+        return place + 2 + 2 * int(count) if sound else len(fields)
+    return place + 1 + _AMOUNTS_OF.get(kind, 0)
 
 
-def transaction(record: Record) -> Transaction:
-    """Read a transaction record; fields that are missing are None."""
-    fields = record.text.split(",")
-    code = fields[0].strip()
-    number = int(code) if code.isascii() and code.isdecimal() and len(code) == 3 else 0
-    after, place = funds_end(fields, 2), text_place(fields)
-    references = fields[after : after + 2] if after is not None else []
-    bank, customer = ([r.strip() or None for r in references] + [None, None])[:2]
-    dated = len(fields) > 3 and fields[2].strip().upper() == "V"
-    return Transaction(
-        code=code,
-        amount=amount(fields[1]) if len(fields) > 1 else None,
-        sign=1 if number in _CREDITS else -1 if number in _DEBITS else None,
-        value_date=day(fields[3]) if dated else None,
-        bank_reference=bank,
-        customer_reference=customer,
-        text=" ".join(",".join(fields[place:]).split()) or None if place is not None else None,
+def transactions(records: pl.DataFrame) -> pl.DataFrame:
+    """Return the records 16 with their fields: `code`, `amount` as it stands in the currency's minor unit (null where
+    it is none), `sign` (1, -1, or null where the code says no direction), `value_date`, `bank`, `customer`, `words`.
+    Codes from 100 to 399 are credits, from 400 to 699 debits."""
+    fields = pl.col("fields")
+
+    def at(place: int | pl.Expr) -> pl.Expr:
+        return fields.list.get(place, null_on_oob=True).str.strip_chars()
+
+    def filled(text: pl.Expr) -> pl.Expr:
+        return pl.when(text != "").then(text)
+
+    after = pl.col("after")
+    number = pl.when(pl.col("code").str.contains("^[0-9]{3}$")).then("code").cast(pl.Int64)
+    sign = pl.when(number.is_between(100, 399)).then(1).when(number.is_between(400, 699)).then(-1)
+    dated = pl.when(at(2).str.to_uppercase() == "V").then(at(3))
+    found = (
+        records.filter(pl.col("kind") == "16")
+        .with_columns(fields=pl.col("text").str.split(","))
+        .with_columns(after=funds_end(fields), code=at(0))
+        .with_columns(
+            amount_text=at(1),
+            sign=sign,
+            value_date=pl.when(dated.str.contains("^[0-9]{6}$"))
+            .then(pl.concat_str(pl.lit("20"), dated))
+            .str.to_date("%Y%m%d", strict=False),
+            bank=filled(at(after)),
+            customer=filled(at(after + 1)),
+            words=pl.when(fields.list.len() > after + 2).then(fields.list.slice(after + 2).list.join(",")),
+        )
     )
+    words = pl.col("words").str.replace_all(r"\s+", " ").str.strip_chars()
+    return found.with_columns(_amounts(found["amount_text"]), words=filled(words)).drop("fields", "after")
 
 
-def amount(text: str) -> int | None:
-    """Return an amount as it stands; some banks write a decimal point."""
-    return minor_units(text.strip()) if "." in text else whole(text)
+def _amounts(texts: pl.Series) -> pl.Series:
+    """Return what `amount` says of each text; whole numbers, as nearly all are, in bulk."""
+    plain = texts.str.contains("^[0-9]{1,18}$").fill_null(value=False)
+    read = texts.set(~plain, None).cast(pl.Int64)
+    if plain.all():
+        return read.alias("amount")
+    odd = {text: amount(text) for text in texts.filter(~plain).drop_nulls().unique()}
+    other = texts.replace_strict(odd, default=None, return_dtype=pl.Int64)
+    return pl.select(pl.coalesce(read, other)).to_series().alias("amount")

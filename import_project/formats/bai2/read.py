@@ -1,18 +1,19 @@
-"""A BAI2 file as payments, and the proof of its trailers: amounts of accounts, groups and file, and their counts."""
+"""A BAI2 file as payments and statements: its transactions in bulk, its levels one by one."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
+import polars as pl
+
 from import_project.errors import NotRecognised
-from import_project.formats.bai2.fields import Stated, Transaction, day, hundredths, stated, transaction, whole
+from import_project.formats.bai2.fields import TOLD_ONLY, hundredths, in_hundredths, transactions
+from import_project.formats.bai2.levels import Account, Levels, Transactions
 from import_project.formats.bai2.records import Record, recognise, records
-from import_project.formats.payment_rows import PaymentRows, money
+from import_project.formats.payment_rows import money
 from import_project.formats.text import decode_nordic
-from import_project.frames import Piece, issues_frame
+from import_project.frames import MONEY, PAYMENTS, REFERENCE, Piece, issues_frame
 from import_project.records.issues import Issue, Severity
-from import_project.records.statements import UNKNOWN_CURRENCY, Statement, Total
+from import_project.records.statements import Statement, Total
 
 _OPENING, _CLOSING = "010", "015"
 
@@ -26,241 +27,128 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     whole_file = content.read()
     if not recognise(whole_file):
         raise NotRecognised("the content is no BAI2: no file header 01 with a date at its beginning")
-    reader = _Reader()
-    for record in records(decode_nordic(whole_file)):
-        reader.take(record)
-    reader.end()
+    found = records(decode_nordic(whole_file))
+    moved = transactions(found)
+    levels = Levels(Transactions(moved))
+    last = Record(*found.row(-1))
+    levels.take((Record(*r) for r in found.filter(pl.col("kind") != "16").iter_rows()), last)
+    placed = _placed(moved, levels.accounts)
+    payments = placed.filter(pl.col("statement").is_not_null() & (pl.col("code") != TOLD_ONLY))
+    sums = {row.pop("statement"): row for row in _sums(payments).iter_rows(named=True)}
+    stated = [(a, _statement(a, sums.get(a.number))) for a in levels.accounts]
+    issues = [*levels.issues, *_ledger_balances(stated), *_row_issues(placed, payments)]
     yield Piece(
         format="bai2",
-        frame=reader.rows.frame(),
-        issues=issues_frame(reader.issues),
-        statements=tuple(reader.statements),
+        frame=_frame(payments),
+        issues=issues_frame(issues),
+        statements=tuple(statement for _, statement in stated),
     )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Sum:
-    """What a file, group or account holds so far: amounts as they stand, parts of the level below, records."""
+def _placed(found: pl.DataFrame, accounts: Sequence[Account]) -> pl.DataFrame:
+    """Return the transactions with what their account says (null outside of one), and `minor`, signed hundredths."""
+    columns = {
+        "begin": pl.Series([a.header.record for a in accounts], dtype=pl.Int64),
+        "end": pl.Series([a.end for a in accounts], dtype=pl.Int64),
+        "statement": pl.Series([a.number for a in accounts], dtype=pl.Int64),
+        "account": pl.Series([a.name for a in accounts], dtype=pl.String),
+        "currency": pl.Series([a.currency for a in accounts], dtype=pl.String),
+        "day": pl.Series([a.day for a in accounts], dtype=pl.Date),
+    }
+    known = pl.DataFrame(columns)
+    joined = found.set_sorted("record").join_asof(
+        known.set_sorted("begin"), left_on="record", right_on="begin", strategy="backward"
+    )
+    inside = pl.col("record") < pl.col("end")
+    minor = in_hundredths(pl.col("amount"), pl.col("currency"))
+    return joined.with_columns(
+        pl.when(inside).then("statement").alias("statement"),
+        minor=minor * pl.col("sign").fill_null(1),
+    )
 
-    line: int
-    amount: int = 0
-    parts: int = 0
-    records: int = 0
-    logical: int = 0
-    unreadable: bool = False
+
+def _sums(payments: pl.DataFrame) -> pl.DataFrame:
+    minor = pl.col("minor").cast(pl.Int128)
+    return payments.group_by("statement").agg(
+        entries=minor.count(), credit=minor.filter(minor >= 0).sum(), debit=minor.filter(minor < 0).sum()
+    )
 
 
-@dataclass(slots=True, kw_only=True)
-class _Account(_Sum):
-    """An account so far."""
+def _statement(account: Account, sums: dict[str, int] | None) -> Statement:
+    entries, credit, debit = (sums["entries"], sums["credit"], -sums["debit"]) if sums else (0, 0, 0)
+    opening, closing = (_balance(account, code) for code in (_OPENING, _CLOSING))
+    scaled = None if account.difference is None else hundredths(account.difference, account.currency)
+    total = Total(currency=account.currency, entries=entries, credit=money(credit), debit=money(debit))
+    return Statement(
+        number=account.number,
+        form="bai2",
+        account=account.name or None,
+        currency=account.currency,
+        identification=None,
+        booking_date=account.day,
+        payments=account.payments,
+        net=money(credit - debit),
+        opening=None if opening is None else money(opening),
+        closing=None if closing is None else money(closing),
+        difference=None if scaled is None else money(scaled),
+        totals=(total,) if account.payments else (),
+    )
 
-    name: str
-    currency: str
-    balances: list[Stated] = field(default_factory=list)
-    moved: list[int | None] = field(default_factory=list)
+
+def _balance(account: Account, code: str) -> int | None:
+    found = next((b.amount for b in account.balances if b.code == code), None)
+    return None if found is None else hundredths(found, account.currency)
 
 
-class _Reader:
-    """Takes the records in their order."""
+def _ledger_balances(stated: Sequence[tuple[Account, Statement]]) -> Iterator[Issue]:
+    """Warn where opening and transactions do not give closing: banks list other transactions than these balances."""
+    for account, one in stated:
+        if one.opening is None or one.closing is None or not one.payments:
+            continue
+        if apart := one.closing - one.opening - one.net:
+            message = f"{account.where}: opening and transactions do not give closing: difference {apart:.2f}"
+            yield Issue(rule="ledger_balance", message=message, severity=Severity.WARNING)
 
-    def __init__(self) -> None:
-        self.rows = PaymentRows()
-        self.issues: list[Issue] = []
-        self.statements: list[Statement] = []
-        self._file: _Sum | None = None
-        self._group: _Sum | None = None
-        self._account: _Account | None = None
-        self._currency = ""
-        self._day: date | None = None
-        self._ended = False
-        self._record = 0
 
-    def take(self, record: Record) -> None:
-        """Read one record."""
-        self._record += 1
-        for level in (self._file, self._group, self._account):
-            if level is not None:
-                level.records += record.physical
-                level.logical += 1
-        match record.kind:
-            case "01" if self._file is None:
-                self._file = _Sum(line=record.line, records=record.physical, logical=1)
-            case "02" if self._file is not None and self._group is None:
-                self._group_begins(record)
-            case "03" if self._group is not None and self._account is None:
-                self._account_begins(record)
-            case "16" if self._account is not None:
-                self._transaction(record, self._account)
-            case "49" if self._account is not None:
-                self._account_ends(record)
-            case "98" if self._group is not None and self._account is None:
-                self._trailer(record, self._group, self._file, "group", "accounts")
-                self._group = None
-            case "99" if self._file is not None and self._group is None and not self._ended:
-                self._trailer(record, self._file, None, "file", "groups")
-                self._ended = True
-            case _:
-                self._wrong("structure", f"record {record.kind} on line {record.line} stands where none may be")
+def _row_issues(placed: pl.DataFrame, payments: pl.DataFrame) -> Iterator[Issue]:
+    for record, line in placed.filter(pl.col("statement").is_null()).select("record", "line").iter_rows():
+        yield Issue(rule="structure", message=f"record 16 on line {line} (number {record}) stands where none may be")
+    wrong = payments.filter(pl.col("minor").is_null() | pl.col("sign").is_null())
+    for record, code, minor, text in wrong.select("record", "code", "minor", "text").iter_rows():
+        told = f"type code {code} says neither credit nor debit"
+        rule, message = ("amount", "the amount is none in this currency") if minor is None else ("direction", told)
+        yield Issue(rule=rule, message=message, row_number=record, value=text[:80])
 
-    def _group_begins(self, record: Record) -> None:
-        fields = [*record.text.split(","), *[""] * 6]
-        self._group = _Sum(line=record.line, records=record.physical, logical=1)
-        self._currency, self._day = fields[5].strip() or "USD", day(fields[3])  # the specification's default
 
-    def _account_begins(self, record: Record) -> None:
-        read = stated(record)
-        fields = record.text.split(",")
-        name, currency, amounts = read or (fields[0].strip(), None, [])
-        self._account = _Account(
-            line=record.line,
-            records=record.physical,
-            logical=1,
-            name=name,
-            currency=currency or self._currency or UNKNOWN_CURRENCY,
-            balances=amounts,
-            unreadable=read is None or any(a.amount is None for a in amounts),
-            amount=sum(a.amount or 0 for a in amounts),
-        )
-
-    def _transaction(self, record: Record, account: _Account) -> None:
-        found = transaction(record)
-        account.amount += found.amount or 0
-        account.unreadable = account.unreadable or found.amount is None
-        if not found.money:
-            return
-        wrong: tuple[str, str] | None = None
-        amount = None if found.amount is None else hundredths(found.amount, account.currency)
-        if amount is None:
-            wrong = ("amount", "the amount is none in this currency")
-        elif found.sign is None:
-            wrong = ("direction", f"type code {found.code} says neither credit nor debit")
-        row = self._record
-        if wrong:
-            self.issues.append(Issue(rule=wrong[0], message=wrong[1], row_number=row, value=record.text[:80]))
-        signed = amount * found.sign if amount is not None and found.sign else amount
-        account.moved.append(signed)
-        self._add(record, found, account, signed)
-
-    def _add(self, record: Record, found: Transaction, account: _Account, signed: int | None) -> None:
-        told = (
-            account.name,
-            account.currency,
-            self._day,
-            found.code,
-            signed,
-            found.bank_reference,
-            found.customer_reference,
-            found.text,
-        )
-        self.rows.add(
-            "bai2|" + "|".join("" if t is None else str(t) for t in told),
-            [(found.customer_reference, "customer_reference", None)] if found.customer_reference else [],
-            row_number=self._record,
-            statement=len(self.statements) + 1,
-            position=f"line {record.line}",
-            account=account.name or None,
-            currency=account.currency,
-            booking_date=self._day,
-            value_date=found.value_date,
-            amount=signed,
-            status="BOOK",
-            reversal=False,
-            transaction_code=found.code,
-            bank_reference=found.bank_reference,
-            remittance=found.text,
-            raw=f"16,{record.text}/",
-        )
-
-    def _account_ends(self, record: Record) -> None:
-        account, self._account = self._account, None
-        assert account is not None
-        fields = [*record.text.split(","), "", ""]
-        declared = whole(fields[0]) if fields[0].strip() else None
-        sound = declared is not None and not account.unreadable
-        difference = declared - account.amount if declared is not None and sound else None
-        number, count = len(self.statements) + 1, len(account.moved)
-        where = f"account {account.name} on line {account.line}"
-        whose = number if count else None  # without payments to condemn, it is the file that is wrong
-        if difference is None:
-            message = f"{where}: its amounts cannot be proved: one is unreadable"
-            self.issues.append(Issue(rule="account_trailer", message=message, statement=whose))
-        elif difference:
-            message = (
-                f"{where}: the trailer states {declared}, its amounts give {account.amount}: difference {difference}"
-            )
-            self.issues.append(Issue(rule="account_trailer", message=message, statement=whose))
-        self._counted(where, fields[1], account)
-        self._state(account, number, difference, where)
-        if self._group is not None:
-            self._group.amount += declared or 0
-            self._group.parts += 1
-
-    def _state(self, account: _Account, number: int, difference: int | None, where: str) -> None:
-        readable = [m for m in account.moved if m is not None]
-        net = sum(readable)
-        opening, closing = (self._balance(account, code) for code in (_OPENING, _CLOSING))
-        if opening is not None and closing is not None and account.moved and closing - opening - net:
-            apart = closing - opening - net
-            message = f"{where}: opening and transactions do not give closing: difference {apart / 100:.2f}"
-            self.issues.append(Issue(rule="ledger_balance", message=message, severity=Severity.WARNING))
-        scaled = None if difference is None else hundredths(difference, account.currency)
-        total = Total(
-            currency=account.currency,
-            entries=len(readable),
-            credit=money(sum(m for m in readable if m >= 0)),
-            debit=money(-sum(m for m in readable if m < 0)),
-        )
-        self.statements.append(
-            Statement(
-                number=number,
-                form="bai2",
-                account=account.name or None,
-                currency=account.currency,
-                identification=None,
-                booking_date=self._day,
-                payments=len(account.moved),
-                net=money(net),
-                opening=None if opening is None else money(opening),
-                closing=None if closing is None else money(closing),
-                difference=None if scaled is None else money(scaled),
-                totals=(total,) if account.moved else (),
-            )
-        )
-
-    @staticmethod
-    def _balance(account: _Account, code: str) -> int | None:
-        found = next((b.amount for b in account.balances if b.code == code), None)
-        return None if found is None else hundredths(found, account.currency)
-
-    def _trailer(self, record: Record, level: _Sum, above: _Sum | None, name: str, parts: str) -> None:
-        """Prove a trailer 98 or 99; the amounts below it are as their own trailers state them."""
-        fields = [*record.text.split(","), "", "", ""]
-        declared = whole(fields[0]) if fields[0].strip() else None
-        where = f"{name} on line {level.line}"
-        if declared != level.amount:
-            self._wrong(f"{name}_trailer", f"{where}: the trailer states {declared}, its {parts} give {level.amount}")
-        if whole(fields[1]) != level.parts:
-            self._wrong(f"{name}_trailer", f"{where}: {fields[1]} {parts} are stated, there are {level.parts}")
-        self._counted(where, fields[2], level)
-        if above is not None:
-            above.amount += declared or 0
-            above.parts += 1
-
-    def _counted(self, where: str, told: str, level: _Sum) -> None:
-        """Warn of another count of records: some banks leave out the continuations. None at all is a cut file."""
-        if not told.strip():
-            self._wrong("structure", f"{where}: the trailer is cut off: it states no count of records")
-        elif whole(told) not in {level.records, level.logical}:
-            message = f"{where}: {told} records are stated, there are {level.records}"
-            self.issues.append(Issue(rule="record_count", message=message, severity=Severity.WARNING))
-
-    def end(self) -> None:
-        """Say what is missing at the end of the file."""
-        if self._account is not None:
-            account = self._account
-            self._account_ends(Record(kind="49", text="", physical=0, line=account.line))
-        if self._group is not None or not self._ended:
-            self._wrong("structure", "the file is cut off: a group or the file has no trailer (98, 99)")
-
-    def _wrong(self, rule: str, message: str) -> None:
-        self.issues.append(Issue(rule=rule, message=message))
+def _frame(payments: pl.DataFrame) -> pl.DataFrame:
+    minor, customer = pl.col("minor"), pl.col("customer")
+    told = ("account", "currency", "day", "code", "minor", "bank", "customer", "words")
+    key = pl.concat_str(pl.lit("bai2"), *(pl.col(c).cast(pl.String).fill_null("") for c in told), separator="|")
+    frame = payments.with_columns(key=key)
+    again = frame.filter(pl.col("key").hash().is_duplicated())
+    again = again.select("record", occurrence=pl.int_range(pl.len()).over("key"))
+    frame = frame.join(again, on="record", how="left", maintain_order="left")
+    reference = pl.struct(text=customer, source=pl.lit("customer_reference"), amount=pl.lit(None, MONEY)).cast(
+        REFERENCE
+    )
+    columns = {
+        "row_number": pl.col("record"),
+        "statement": pl.col("statement"),
+        "identity": pl.concat_str("key", pl.col("occurrence").fill_null(0), separator="|"),
+        "account": pl.when(pl.col("account") != "").then("account"),
+        "currency": pl.col("currency"),
+        "booking_date": pl.col("day"),
+        "value_date": pl.col("value_date"),
+        "amount": (minor.cast(MONEY) / 100).cast(MONEY),
+        "direction": pl.when(minor < 0).then(pl.lit("debit")).otherwise(pl.lit("credit")),
+        "status": pl.lit("BOOK"),
+        "reversal": pl.lit(value=False),
+        "transaction_code": pl.col("code"),
+        "bank_reference": pl.col("bank"),
+        "references": pl.when(customer.is_not_null()).then(pl.concat_list(reference)).otherwise([]),
+        "remittance": pl.col("words"),
+        "position": pl.format("line {}", "line"),
+        "raw": pl.format("16,{}/", "text"),
+    }
+    nothing = {n: pl.lit(None, t) for n, t in PAYMENTS.items() if n not in columns}
+    return frame.select(**(columns | nothing)).select(pl.col(n).cast(t) for n, t in PAYMENTS.items())
