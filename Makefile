@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 HOME_DIR ?= .demo
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo dev test test-peers lint fix bench lock clean
+.PHONY: help install demo dev test test-peers lint fix fuzz bench lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -51,7 +51,15 @@ fix: $(VENV)/dev.done ## Mend what style checks can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(VENV)/dev.done ## Run the benchmarks (ONLY=name for one); results in benchmarks/results
+fuzz: $(VENV)/dev.done ## Damage bank files for SECONDS (600) with SEED (0): each must be read soundly or refused
+	$(BIN)/python -m import_project_tests.formats.fuzz $(or $(SECONDS),600) $(or $(SEED),0)
+
+$(VENV)-peers/done: benchmarks/peers.txt
+	$(PYTHON) -m venv $(VENV)-peers
+	$(VENV)-peers/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r benchmarks/peers.txt
+	@touch $@
+
+bench: $(VENV)/dev.done $(VENV)-peers/done ## Run the benchmarks (ONLY=name for one); results in benchmarks/results
 	$(BIN)/python -m benchmarks $(ONLY)
 
 lock: $(BIN)/python ## Resolve the dependencies anew into requirements/
@@ -61,6 +69,8 @@ lock: $(BIN)/python ## Resolve the dependencies anew into requirements/
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:build -c requirements/dev.txt \
 	  -o requirements/run.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-strip-extras --no-emit-index-url benchmarks/peers.in -o benchmarks/peers.txt
 
 clean: ## Remove the environment and the demo's state
-	rm -rf $(VENV) .demo
+	rm -rf $(VENV) $(VENV)-peers .demo

@@ -14,7 +14,7 @@ from benchmarks import formats, inbox, rows
 from benchmarks.peers import PeerMissing, told_versions
 
 BENCHMARKS = {
-    "formats": (formats.run, dict),
+    "formats": (formats.run, formats.versions),
     "inbox": (inbox.run, told_versions),
     "rows": (rows.run, rows.versions),
 }

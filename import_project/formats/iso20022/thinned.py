@@ -46,22 +46,30 @@ class Thinned:
         self._decoder = codecs.getincrementaldecoder("utf-8")()
         self._plain = utf16 or (declared is not None and declared[1].lower() not in _UTF8)
         self._text = ""
-        self._window = 1  # a small one first: forms are learned from what went to the parser
+        self._rest = b""
+        self._window = 1 << 12  # small ones first: forms are learned from what went to the parser
         self._inside: Inside | None = None
         self._run: list[Any] | None = None  # of entries or transactions that an empty element stands for already
 
     def read(self, _size: int = -1) -> bytes:
         """Return some of the bytes; none at the end."""
         while not self._plain:
-            blocks, held = [], 0
-            while held < self._window and (block := self._document.read()):
-                blocks.append(block)
-                held += len(block)
+            block = self._taken(self._window)
             self._window = min(2 * self._window, _WINDOW)
-            thinned = self._thinned(b"".join(blocks), ended=not blocks)
-            if thinned or not blocks:
+            thinned = self._thinned(block, ended=not block)
+            if thinned or not block:
                 return thinned
-        return self._document.read()
+        return self._taken(_WINDOW)
+
+    def _taken(self, size: int) -> bytes:
+        """Return so many of the document's next bytes, fewer at its end."""
+        blocks, held = [self._rest], len(self._rest)
+        while held < size and (block := self._document.read()):
+            blocks.append(block)
+            held += len(block)
+        taken = b"".join(blocks)
+        self._rest = taken[size:]
+        return taken[:size]
 
     def _thinned(self, block: bytes, *, ended: bool) -> bytes:
         pending = self._decoder.getstate()[0]

@@ -63,6 +63,8 @@ class Units:
         if written is not None and self._often(key, *(k for k, _, _ in read)):
             self._learn(element, written, self.entry_forms)
         unit = self._unit(key, texts, element)
+        if written is not None:
+            unit.written = lambda: written
         unit.transactions = [self._transaction(k, t) for k, t, _ in read]
         return unit
 
