@@ -6,18 +6,21 @@ What stands where is said by the plans of its shape; here the values are read an
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
-from functools import lru_cache
 from typing import Any
 
-from import_project.formats.iso20022.plans import Amount, EntryPlan, Original, TransactionPlan
+from import_project.formats.iso20022.plans import EntryPlan, TransactionPlan
+from import_project.formats.iso20022.values import (
+    Reference,
+    Told,
+    charges_of,
+    day_of,
+    given,
+    original_of,
+    references_of,
+)
 from import_project.formats.payment_rows import PaymentRows, minor_units
 from import_project.records.issues import Issue, Severity
 
-#: The values of a shape's places.
-Told = Sequence[str | None]
-#: text, source, part of the amount in minor units.
-Reference = tuple[str, str, int | None]
-_NOTHING = frozenset({"NOTPROVIDED", "NOT PROVIDED", "NONREF"})
 _SIGNS = {"DBIT": -1, "CRDT": 1}
 
 
@@ -85,7 +88,7 @@ def read_entry(unit: Unit, place: Place, rows: PaymentRows, before: int) -> Entr
         currency=currency,
         sign=sign,
         status=plan.status,
-        reference=_given(told[plan.reference]),
+        reference=given(told[plan.reference]),
         booking_date=booking_date or value_date or place.day,
         value_date=value_date,
     )
@@ -139,15 +142,6 @@ def _issues(
         yield Issue(rule="entry_total", message=told, row_number=row, column="currency")
 
 
-@lru_cache(maxsize=4096)
-def day_of(told: str | None) -> date | None:
-    """Return the day of a date or time as it is written: the bank's own day."""
-    try:
-        return date.fromisoformat(told[:10]) if told else None
-    except ValueError:
-        return None
-
-
 def _amount(transaction: Transaction, entry: Entry, *, alone: bool) -> tuple[int | None, str]:
     """Return a transaction's signed amount and currency: its own, that of the details, or its entry's when alone."""
     told = transaction.told
@@ -195,23 +189,9 @@ def _wrong(unit: Unit, entry: Entry, amounts: list[tuple[int | None, str]]) -> I
 
 def _charged(unit: Unit, entry: Entry) -> set[int]:
     """Return the sums of charges that may lie between an entry and its transactions."""
-    of_entry = _charges(unit.plan.charges, unit.told, entry) or 0
-    of_each = sum(_charges(t.plan.charges or (), t.told, entry) or 0 for t in unit.transactions)
+    of_entry = charges_of(unit.plan.charges, unit.told, entry.currency) or 0
+    of_each = sum(charges_of(t.plan.charges or (), t.told, entry.currency) or 0 for t in unit.transactions)
     return {of_entry, of_each, of_entry + of_each}
-
-
-def _charges(charges: Sequence[Amount], told: Told, entry: Entry) -> int | None:
-    """Return the charges in the entry's currency, unsigned."""
-    total: int | None = None
-    for place, currency in charges:
-        minor = minor_units(told[place])
-        if minor is not None and (currency or entry.currency) == entry.currency:
-            total = (total or 0) + minor
-    return total
-
-
-def _given(value: str | None) -> str | None:
-    return None if value is None or (value[0] in "Nn" and value.upper() in _NOTHING) else value
 
 
 #: What tells a payment apart, its references, and its cells.
@@ -230,17 +210,17 @@ def _of_entry(unit: Unit, entry: Entry) -> Payment:
         "bank_reference": entry.reference,
         "lump": True,
         "remittance": information,
-        "charges": _charges(unit.plan.charges, unit.told, entry) if unit.plan.charges else None,
+        "charges": charges_of(unit.plan.charges, unit.told, entry.currency) if unit.plan.charges else None,
     }
-    return ids, (), cells | _original(unit.plan.originals, unit.told, entry.currency)
+    return ids, (), cells | original_of(unit.plan.originals, unit.told, entry.currency)
 
 
 def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: int, currency: str) -> Payment:
     """Return a transaction, with its entry's words where it is silent."""
     plan, told = transaction.plan, transaction.told
-    bank, end_to_end = _given(told[plan.reference]), _given(told[plan.end_to_end_id])
+    bank, end_to_end = given(told[plan.reference]), given(told[plan.end_to_end_id])
     sign = -1 if minor < 0 else 1
-    references = _references(transaction, currency, sign) if plan.documents else ()
+    references = references_of(plan.documents, told, currency, sign) if plan.documents else ()
     texts = [told[t] or "" for t in plan.texts]
     remitted = "\n".join(texts) if texts else told[plan.information] or unit.told[unit.plan.information]
     party = plan.debtor if sign > 0 else plan.creditor
@@ -262,11 +242,11 @@ def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: i
         "payer_account": account,
         "payer_id": identification,
         "payer_address": address,
-        "charges": _charges(charges, holder, entry) if charges else None,
+        "charges": charges_of(charges, holder, entry.currency) if charges else None,
     }
     if plan.originals or unit.plan.originals:
-        original = _original(plan.originals, told, entry.currency)
-        cells |= original or _original(unit.plan.originals, unit.told, entry.currency)
+        original = original_of(plan.originals, told, entry.currency)
+        cells |= original or original_of(unit.plan.originals, unit.told, entry.currency)
     return ids, references, cells
 
 
@@ -280,41 +260,3 @@ def _known_by(entry: Entry) -> str | None:
     if entry.reference is None or entry.amount is None:
         return None
     return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
-
-
-def _references(transaction: Transaction, currency: str, sign: int) -> list[Reference]:
-    """Return the references with the parts given for them. A part is signed as the payment is, a credit note's against
-    it; parts in another currency than the payment's are not taken."""
-    told, found = transaction.told, list[Reference]()
-    for document in transaction.plan.documents:
-        parts = [
-            minor * sign * way
-            for (place, its_currency), way in document.parts
-            if its_currency in {None, currency} and (minor := minor_units(told[place]))
-        ]
-        part = sum(parts) if parts else None
-        if document.creditor is not None:
-            found.append((told[document.creditor] or "", "creditor_reference", part))
-            part = None
-        alone = len(document.numbers) == 1
-        found += [(told[n] or "", "document", part if alone else None) for n in document.numbers]
-    return found
-
-
-def _original(originals: Sequence[Original], told: Told, currency: str) -> dict[str, Any]:
-    """Return what was instructed in another currency, and the rate where one is stated."""
-    for original in originals:
-        place, its_currency = original.amount
-        if its_currency != currency:
-            return {
-                "original_currency": its_currency,
-                "original_amount": minor_units(told[place]),
-                "exchange_rate": _rate(told[original.rate]),
-            }
-    return {}
-
-
-def _rate(told: str | None) -> str | None:
-    whole, _, decimals = (told or "").partition(".")
-    good = (whole + decimals).isdecimal() and told is not None and told.isascii() and len(whole) <= 20
-    return told if good and len(decimals) <= 12 else None
