@@ -48,7 +48,10 @@ class PaymentRows:
     """Payments so far. A payment's identity is its key and how often the key came before in the file."""
 
     _rows: list[dict[str, Any]] = field(default_factory=list)
-    _references: dict[str, list[Any]] = field(default_factory=lambda: {n: [] for n in _GIVEN})
+    _places: list[int] = field(default_factory=list)
+    _texts: list[str] = field(default_factory=list)
+    _sources: list[str] = field(default_factory=list)
+    _parts: list[int | None] = field(default_factory=list)
     _seen: list[pl.Series] = field(default_factory=list)
 
     def __len__(self) -> int:
@@ -60,9 +63,11 @@ class PaymentRows:
 
     def put(self, key: str, references: Sequence[tuple[str, str, int | None]], cells: dict[str, Any]) -> None:
         """Add a payment whose cells are in a dict already, which is then ours."""
-        for reference in references:
-            for name, value in zip(_GIVEN, (len(self._rows), *reference), strict=True):
-                self._references[name].append(value)
+        for text, source, amount in references:
+            self._places.append(len(self._rows))
+            self._texts.append(text)
+            self._sources.append(source)
+            self._parts.append(amount)
         cells["identity"] = key
         self._rows.append(cells)
 
@@ -74,13 +79,14 @@ class PaymentRows:
         money = [(pl.col(c).cast(MONEY) / 100).cast(MONEY) for c in _MINOR]
         ways = pl.when(pl.col("amount") < 0).then(pl.lit("debit")).otherwise(pl.lit("credit"))
         frame = pl.DataFrame(data).with_row_index("place").with_columns(*money, direction=ways)
-        given = pl.DataFrame(self._references, schema=dict(_GIVEN))
+        told = {"place": self._places, "text": self._texts, "source": self._sources, "amount": self._parts}
+        given = pl.DataFrame(told, schema=dict(_GIVEN))
         item = pl.struct("text", "source", (pl.col("amount").cast(MONEY) / 100).cast(MONEY)).cast(REFERENCE)
         if given["place"].is_duplicated().any():
             lists = given.group_by("place").agg(references=item)
         else:
             lists = given.select("place", references=pl.concat_list(item))
-        self._rows, self._references = [], {n: [] for n in _GIVEN}
+        self._rows, self._places, self._texts, self._sources, self._parts = [], [], [], [], []
         joined = frame.join(lists, on="place", how="left", maintain_order="left")
         identity = pl.concat_str("identity", self._occurrences(frame["identity"]), separator="|")
         return joined.with_columns(identity, pl.col("references").fill_null([])).select(list(PAYMENTS))

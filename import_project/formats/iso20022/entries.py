@@ -3,11 +3,13 @@
 What stands where is said by the plans of its shape; here the values are read and held against each other.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+import re
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
+from import_project.formats.iso20022.elements import Element
 from import_project.formats.iso20022.plans import EntryPlan, TransactionPlan
 from import_project.formats.iso20022.values import (
     Reference,
@@ -21,16 +23,19 @@ from import_project.formats.iso20022.values import (
 from import_project.formats.payment_rows import PaymentRows, minor_units
 from import_project.records.issues import Issue, Severity
 
+#: What an element's XML is found as: the parser's element, or the place or text it was taken from.
+Written = Element | re.Match[str] | str
 _SIGNS = {"DBIT": -1, "CRDT": 1}
 
 
 @dataclass(slots=True, kw_only=True)
 class Transaction:
-    """A transaction's plan and values; `written` is its XML, where it is not a part of its entry's."""
+    """A transaction's plan and values; `written` is what its XML was found as, where it is not a part of its
+    entry's."""
 
     plan: TransactionPlan
     told: Told
-    written: Callable[[], str] | None = None
+    written: Written | None = None
 
 
 @dataclass(slots=True, kw_only=True)
@@ -42,7 +47,7 @@ class Unit:
     told: Told
     transactions: list[Transaction]
     counts: Sequence[int]
-    written: Callable[[], str]
+    written: Written
 
 
 @dataclass(slots=True, kw_only=True)
@@ -123,8 +128,8 @@ def read_entry(unit: Unit, place: Place, rows: PaymentRows, before: int) -> Entr
             entry.issues += issues
             if any(i.is_error for i in issues):
                 written = transaction.written if transaction is not None else None
-                cells["raw"] = (written or unit.written)()
-        identity = f"iso20022|{place.account}|{its_currency}|{key}|{minor or 0}|{'|'.join(ids)}"
+                cells["raw"] = _xml(written or unit.written)
+        identity = f"iso20022|{place.account}|{its_currency}|{key}|{minor or 0}|{ids}"
         rows.put(identity, references, cells)
     return entry
 
@@ -195,15 +200,15 @@ def _charged(unit: Unit, entry: Entry) -> set[int]:
 
 
 #: What tells a payment apart, its references, and its cells.
-Payment = tuple[list[str], Sequence[Reference], dict[str, Any]]
+Payment = tuple[str, Sequence[Reference], dict[str, Any]]
 
 
 def _of_entry(unit: Unit, entry: Entry) -> Payment:
     """Return an entry that stands for itself."""
     information = unit.told[unit.plan.information]
-    ids = [""] * 5
+    ids = "||||"
     if not entry.reference:  # nothing of the bank's own: what it says tells it apart
-        ids += [information or "", "", "", "", ""]
+        ids = f"{ids}|{information or ''}||||"
     cells = {
         "reversal": unit.plan.reversal,
         "transaction_code": unit.plan.code,
@@ -226,10 +231,11 @@ def _of_transaction(unit: Unit, entry: Entry, transaction: Transaction, minor: i
     party = plan.debtor if sign > 0 else plan.creditor
     name, account, identification = told[party.name], told[party.account], told[party.identification]
     address = ", ".join([told[line] or "" for line in party.address]) if party.address else None
-    ids = [bank or "", end_to_end or "", *[told[i] or "" for i in plan.other_ids]]
+    first, second, third = plan.other_ids
+    ids = f"{bank or ''}|{end_to_end or ''}|{told[first] or ''}|{told[second] or ''}|{told[third] or ''}"
     if not (entry.reference or bank):  # nothing of the bank's own: what was said tells two payments apart
         said = (remitted, name, account, identification, address, *(r[0] for r in references))
-        ids += [s or "" for s in said]
+        ids = "|".join([ids, *(s or "" for s in said)])
     charges, holder = (unit.plan.charges, unit.told) if plan.charges is None else (plan.charges, told)
     cells: dict[str, Any] = {
         "reversal": unit.plan.reversal or plan.returned,
@@ -260,3 +266,11 @@ def _known_by(entry: Entry) -> str | None:
     if entry.reference is None or entry.amount is None:
         return None
     return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
+
+
+def _xml(written: Written) -> str:
+    from lxml import etree
+
+    if isinstance(written, re.Match):
+        return str(written[0]).lstrip()
+    return written if isinstance(written, str) else str(etree.tostring(written, encoding="unicode", with_tail=False))

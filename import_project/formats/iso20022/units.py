@@ -5,7 +5,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from itertools import zip_longest
 from typing import Any
 
@@ -38,13 +37,11 @@ class Form:
         assert self.entry is not None
         told = (*fitting.groups(), None)
         transactions = [Transaction(plan=plan, told=told) for plan in self.transactions]
-        return Unit(
-            plan=self.entry, told=told, transactions=transactions, counts=self.counts, written=partial(_text, fitting)
-        )
+        return Unit(plan=self.entry, told=told, transactions=transactions, counts=self.counts, written=fitting)
 
     def transaction(self, fitting: re.Match[str]) -> Transaction:
         """Return the transaction that fits."""
-        return Transaction(plan=self.transactions[0], told=(*fitting.groups(), None), written=partial(_text, fitting))
+        return Transaction(plan=self.transactions[0], told=(*fitting.groups(), None), written=fitting)
 
 
 class Units:
@@ -64,7 +61,7 @@ class Units:
             self._learn(element, written, self.entry_forms)
         unit = self._unit(key, texts, element)
         if written is not None:
-            unit.written = lambda: written
+            unit.written = written
         unit.transactions = [self._transaction(k, t) for k, t, _ in read]
         return unit
 
@@ -87,7 +84,7 @@ class Units:
         if written is not None and self._often(key):
             self._learn(element, written, self.transaction_forms)
         transaction = self._transaction(key, texts)
-        transaction.written = None if written is None else lambda: written
+        transaction.written = written
         return transaction
 
     def _often(self, *keys: Key) -> bool:
@@ -121,7 +118,7 @@ class Units:
         plan: EntryPlan = self._plan(key, entry_plan)
         counts = [sum(1 for _ in each(d, "TxDtls")) for d in each(element, "NtryDtls")]
         told = (*texts, None)
-        return Unit(plan=plan, told=told, transactions=[], counts=counts, written=partial(_xml, element))
+        return Unit(plan=plan, told=told, transactions=[], counts=counts, written=element)
 
     def _transaction(self, key: Key, texts: list[str]) -> Transaction:
         plan: TransactionPlan = self._plan(key, transaction_plan)
@@ -145,13 +142,3 @@ def fitting(forms: list[Form], text: str, start: int) -> tuple[Form, re.Match[st
                 forms.insert(0, forms.pop(place))
             return form, found
     return None
-
-
-def _text(fitting: re.Match[str]) -> str:
-    return fitting[0].lstrip()
-
-
-def _xml(element: Element) -> str:
-    from lxml import etree
-
-    return str(etree.tostring(element, encoding="unicode", with_tail=False))
