@@ -44,6 +44,25 @@ def money(minor: int) -> Decimal:
 
 
 @dataclass(slots=True)
+class Occurrences:
+    """How often keys came before in a file that is read in pieces. Of earlier pieces only hashes are kept."""
+
+    _seen: list[pl.Series] = field(default_factory=list)
+
+    def of(self, keys: pl.Series) -> pl.Series:
+        """Return for each key of the next piece, in order, how often it came before."""
+        found = keys.hash().rename("key").to_frame()
+        before = pl.concat([s.filter(s.is_in(found["key"].implode())) for s in self._seen] or [found["key"].clear()])
+        self._seen.append(found["key"])
+        if not before.len() and not found["key"].is_duplicated().any():
+            return pl.repeat(0, keys.len(), eager=True)
+        earlier = before.to_frame().group_by("key").agg(earlier=pl.len())
+        numbered = found.with_columns(again=pl.int_range(pl.len()).over("key"))
+        counted = numbered.join(earlier, on="key", how="left", maintain_order="left")
+        return counted.select(pl.col("again") + pl.col("earlier").fill_null(0)).to_series()
+
+
+@dataclass(slots=True)
 class PaymentRows:
     """Payments so far. A payment's identity is its key and how often the key came before in the file."""
 
@@ -52,7 +71,7 @@ class PaymentRows:
     _texts: list[str] = field(default_factory=list)
     _sources: list[str] = field(default_factory=list)
     _parts: list[int | None] = field(default_factory=list)
-    _seen: list[pl.Series] = field(default_factory=list)
+    _seen: Occurrences = field(default_factory=Occurrences)
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -88,17 +107,5 @@ class PaymentRows:
             lists = given.select("place", references=pl.concat_list(item))
         self._rows, self._places, self._texts, self._sources, self._parts = [], [], [], [], []
         joined = frame.join(lists, on="place", how="left", maintain_order="left")
-        identity = pl.concat_str("identity", self._occurrences(frame["identity"]), separator="|")
+        identity = pl.concat_str("identity", self._seen.of(frame["identity"]), separator="|")
         return joined.with_columns(identity, pl.col("references").fill_null([])).select(list(PAYMENTS))
-
-    def _occurrences(self, keys: pl.Series) -> pl.Series:
-        """Return how often each key came before. Of earlier frames only hashes are kept."""
-        found = keys.hash().rename("key").to_frame()
-        before = pl.concat([s.filter(s.is_in(found["key"].implode())) for s in self._seen] or [found["key"].clear()])
-        self._seen.append(found["key"])
-        if not before.len() and not found["key"].is_duplicated().any():
-            return pl.repeat(0, keys.len(), eager=True)
-        earlier = before.to_frame().group_by("key").agg(earlier=pl.len())
-        numbered = found.with_columns(again=pl.int_range(pl.len()).over("key"))
-        counted = numbered.join(earlier, on="key", how="left", maintain_order="left")
-        return counted.select(pl.col("again") + pl.col("earlier").fill_null(0)).to_series()

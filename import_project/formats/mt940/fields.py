@@ -1,33 +1,18 @@
-"""A text as messages, a message as fields: tag, value, and the line the tag stands on. No meaning of any field."""
+"""A text as fields: tag, value, the line the tag stands on, and the message it is of. No meaning of any field."""
 
 import re
-from collections.abc import Iterator
-from typing import NamedTuple
+
+import polars as pl
 
 from import_project.errors import Unreadable
 from import_project.formats.text import decode_nordic
 
 _TAG = re.compile(r"^:(\d\d[A-Z]?|NS):", re.MULTILINE)
 _FIRST = re.compile(r":(?:20|25|28C?|60[FM]|61|62[FM]|34F|NS):")
-_END = re.compile(r"\n-(?:\}[^\n]*)?[ \x03]*(?:\n|$)")
+_END = r"\n-(?:\}[^\n]*)?[ \x03]*(?:\n|$)"
 _BEFORE = "\n \x01"  # a transmission begins with a control character at some banks
 _ENVELOPE = re.compile(r"\{[1-5]:|[A-Z0-9:{} ]{3,40}$")
 _LOOK = 4096
-
-
-class Field(NamedTuple):
-    """One field; `value` keeps its line ends, without those at its end."""
-
-    tag: str
-    value: str
-    line: int
-
-
-class Message(NamedTuple):
-    """The fields from a `:20:` to the next; `closed` says whether an end mark (`-`) stood behind them."""
-
-    fields: list[Field]
-    closed: bool
 
 
 def recognise(content: bytes) -> bool:
@@ -44,25 +29,24 @@ def recognise(content: bytes) -> bool:
     return False
 
 
-def messages(text: str) -> Iterator[Message]:
-    """Yield the messages of a text."""
-    gathered: list[Field] = []
-    closed = False
+def fields(text: str) -> pl.DataFrame:
+    """Return the fields of a text: `tag`, `value` without line ends at either side, `line` of the tag, `message` from
+    1: from a `:20:` to the next, or to behind an end mark (`-`); `closes`: whether one stands behind the value.
+    """
     before, *parts = _TAG.split(text)
-    line = 1 + before.count("\n")
-    for tag, value in zip(parts[::2], parts[1::2], strict=True):
-        if gathered and (tag == "20" or closed):
-            yield Message(gathered, closed)
-            gathered, closed = [], False
-        begun = line
-        line += value.count("\n")
-        if "\n-" in value and (mark := _END.search(value)):
-            closed, value = True, value[: mark.start()]  # noqa: PLW2901 - what stands behind it is no part of it
-        gathered.append(Field(tag, value.strip("\n"), begun))
-    if gathered:
-        yield Message(gathered, closed)
+    value = pl.col("value")
+    found = pl.DataFrame({"tag": parts[::2], "value": parts[1::2]}, schema={"tag": pl.String, "value": pl.String})
+    lines = value.str.count_matches("\n", literal=True).cast(pl.Int64)
+    begun = (pl.col("tag") == "20") | pl.col("closes").shift(1, fill_value=False)
+    return found.with_columns(
+        line=lines.cum_sum() - lines + (1 + before.count("\n")),
+        closes=value.str.contains("\n-", literal=True) & value.str.contains(_END),
+    ).with_columns(
+        message=1 + begun.cast(pl.Int64).cum_sum() - begun.first().cast(pl.Int64),
+        value=pl.when("closes").then(value.str.replace(f"(?s){_END}.*", "")).otherwise(value).str.strip_chars("\n"),
+    )
 
 
 def ends(text: str) -> bool:
     """Whether an end mark stands anywhere in the text: then one must stand behind every message."""
-    return _END.search(text) is not None
+    return re.search(_END, text) is not None

@@ -1,29 +1,29 @@
 """The statement line `:61:`, and amounts and balances. No sums."""
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import date
 from functools import lru_cache
-from typing import NamedTuple
+from typing import Any
+
+import polars as pl
 
 from import_project.formats.payment_rows import minor_units
 
-_LINE = re.compile(
-    r"(?P<value>\d{6})(?P<entry>\d{4}| {4})?\s*(?P<mark>R[CD]|E[CD]|[CD])(?P<funds>[A-Z])?\s*(?P<amount>\d*[,.]?\d*)"
-    r"(?P<rest>.*)",
-    re.DOTALL,
+_LINE = (
+    r"(?s)^(?P<value>[0-9]{6})(?P<entry>[0-9]{4}| {4})?\s*(?P<mark>R[CD]|E[CD]|[CD])(?P<funds>[A-Z])?\s*"
+    r"(?P<amount>[0-9]*[,.]?[0-9]*)(?P<rest>.*)"
 )
-_TYPE = re.compile(r"[A-Z][A-Z0-9 ]{3}")
+_TYPE = r"^([A-Z][A-Z0-9 ]{3})"
 _BALANCE = re.compile(r"(?P<mark>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})?\s*(?P<amount>\d*[,.]?\d*)\s*$")
 _SUM = re.compile(r"(?P<count>\d{1,10})(?P<currency>[A-Z]{3})\s*(?P<amount>\d*[,.]?\d*)\s*$")
 _PIVOT = 80
-_NOTHING = frozenset({"NONREF", "NOREF"})
+_NOTHING = ["NONREF", "NOREF"]
 
 
 def amount_of(text: str) -> int | None:
     """Return `1213,28`, `,02` or `15,` as minor units; None where it is no amount."""
-    if (text[-3:-2] == "," and text[:1] != "0") and (minor := minor_units(f"{text[:-3]}.{text[-2:]}")) is not None:
-        return minor  # as amounts are written mostly
     whole, _, decimals = text.replace(".", ",").partition(",")
     if not whole and not decimals:
         return None
@@ -56,66 +56,75 @@ def entry_day(entry: str, value: str) -> date | None:
     return min(days, key=lambda d: abs((d - anchor).days), default=None)
 
 
-class Line(NamedTuple):
-    """A `:61:`; `amount` is signed, in minor units. A reversed credit (RC) is money out, a reversed debit money in."""
+def statement_lines(values: pl.Series) -> pl.DataFrame:
+    """Read values of `:61:`. A reversed credit (RC) is money out, a reversed debit money in.
 
-    value_date: date | None
-    booking_date: date | None
-    amount: int | None
-    credit: bool
-    reversal: bool
-    expected: bool
-    code: str | None
-    customer_reference: str | None
-    bank_reference: str | None
-    supplement: str | None
-
-
-#: What stands for a line that is none.
-UNREADABLE = Line(
-    value_date=None,
-    booking_date=None,
-    amount=None,
-    credit=True,
-    reversal=False,
-    expected=False,
-    code=None,
-    customer_reference=None,
-    bank_reference=None,
-    supplement=None,
-)
-
-
-def statement_line(value: str) -> Line | None:
-    """Read the value of a `:61:`; None when it is none."""
-    found = _LINE.match(value)
-    if found is None:
-        return None
-    mark, entry = found["mark"], (found["entry"] or "").strip()
-    minor = amount_of(found["amount"])
-    credit = mark in {"C", "EC", "RD"}
-    rest = found["rest"]
-    kind = _TYPE.match(rest)
-    first, _, supplement = rest[kind.end() if kind else 0 :].partition("\n")
-    customer, _, bank = first.partition("//")
-    value_date = day_of(found["value"])
-    return Line(
-        value_date=value_date,
-        booking_date=entry_day(entry, found["value"]) if entry else value_date,
-        amount=None if minor is None else (minor if credit else -minor),
-        credit=credit,
-        reversal=mark[0] == "R",
-        expected=mark[0] == "E",
-        code=kind[0].strip() if kind else None,
-        customer_reference=_given(customer),
-        bank_reference=_given(bank),
-        supplement=" ".join(supplement.split()) or None,
+    Columns: `read` (whether it is a line at all), `value_date`, `booking_date`, `amount` (signed, in minor units, null
+    where it is none), `credit`, `reversal`, `expected`, `code`, `customer` and `bank` reference, `supplement`.
+    """
+    frame = values.rename("61").to_frame().select(pl.col("61").str.extract_groups(_LINE)).unnest("61")
+    mark, rest, entry = pl.col("mark"), pl.col("rest"), pl.col("entry").str.strip_chars()
+    kind = rest.str.extract(_TYPE)
+    behind = rest.str.slice(kind.str.len_chars().fill_null(0))
+    first, more = behind.str.splitn("\n", 2).struct.field("field_0"), behind.str.splitn("\n", 2).struct.field("field_1")
+    references = first.str.splitn("//", 2)
+    frame = frame.with_columns(
+        _said(frame["amount"], amount_of, pl.Int64, plain=r"^[1-9][0-9]{0,15},[0-9]{2}$"),
+        _said(frame["value"], day_of, pl.Date).alias("value_date"),
+        _said(frame.select(pl.concat_str(entry, pl.lit("/"), "value")).to_series(), _entry_day, pl.Date).alias(
+            "entry_date"
+        ),
+        credit=mark.is_in(["C", "EC", "RD"]),
+        code=kind.str.strip_chars(),
+        customer=_given(references.struct.field("field_0")),
+        bank=_given(references.struct.field("field_1")),
+        supplement=_filled(more.str.replace_all(r"\s+", " ").str.strip_chars()),
+    )
+    return frame.select(
+        "value_date",
+        "code",
+        "customer",
+        "bank",
+        "supplement",
+        read=mark.is_not_null(),
+        booking_date=pl.when(entry != "").then("entry_date").otherwise("value_date"),
+        amount=pl.when("credit").then("amount").otherwise(-pl.col("amount")),
+        credit=pl.col("credit").fill_null(value=True),
+        reversal=mark.str.starts_with("R").fill_null(value=False),
+        expected=mark.str.starts_with("E").fill_null(value=False),
     )
 
 
-def _given(text: str) -> str | None:
-    text = text.strip()
-    return None if not text or (text[0] in "Nn" and text.upper() in _NOTHING) else text
+def _entry_day(told: str) -> date | None:
+    entry, _, value = told.partition("/")
+    return entry_day(entry, value) if entry else None
+
+
+def _said(
+    texts: pl.Series, say: Callable[[str], Any], as_type: type[pl.DataType], *, plain: str | None = None
+) -> pl.Series:
+    """Return what a function says of each text; those that are a plain amount in bulk."""
+    known = texts.str.contains(plain) if plain else pl.repeat(value=False, n=texts.len(), eager=True)
+    other = texts.filter(~known.fill_null(value=False)).drop_nulls().unique()
+    said = texts.replace_strict({t: say(t) for t in other}, default=None, return_dtype=as_type())
+    if plain is None:
+        return said
+    return (
+        pl.select(
+            pl.when(known).then(texts.str.replace(",", "", literal=True).cast(pl.Int64, strict=False)).otherwise(said)
+        )
+        .to_series()
+        .alias(texts.name)
+    )
+
+
+def _filled(text: pl.Expr) -> pl.Expr:
+    return pl.when(text != "").then(text)
+
+
+def _given(text: pl.Expr) -> pl.Expr:
+    stripped = text.str.strip_chars()
+    return pl.when((stripped != "") & ~stripped.str.to_uppercase().is_in(_NOTHING)).then(stripped)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

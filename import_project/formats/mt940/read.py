@@ -1,26 +1,28 @@
 """MT940 and MT942 messages as payments, and the proof that each message adds up: opening and lines give closing (940),
 lines give the stated counts and sums (942)."""
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import date
 from decimal import Decimal
-from itertools import chain, pairwise
 from typing import BinaryIO
 
+import polars as pl
+
 from import_project.errors import NotRecognised
-from import_project.formats.mt940.details import details
-from import_project.formats.mt940.fields import Field, Message, ends, messages, recognise
-from import_project.formats.mt940.lines import UNREADABLE, Balance, Line, balance, stated_sum, statement_line
-from import_project.formats.payment_rows import PaymentRows, money
+from import_project.formats.mt940.fields import ends, fields, recognise
+from import_project.formats.mt940.lines import Balance, balance, stated_sum
+from import_project.formats.mt940.payments import TOLD, payment_rows, payments_frame
+from import_project.formats.payment_rows import Occurrences, money
 from import_project.formats.text import decode_nordic
 from import_project.frames import Piece, issues_frame
 from import_project.records.issues import Issue
 from import_project.records.statements import UNKNOWN_CURRENCY, Statement, Total
 
-_ROWS = 20_000
+_FIELDS = 100_000  # in a piece
+_OF_MESSAGE = {"message": pl.Int64, "account": pl.String, "currency": pl.String, "day": pl.Date}
 _INTERIM = frozenset({"34F", "13D", "13", "90D", "90C"})
-_TOLD = frozenset({"86", "NS"})
 
 
 def pieces(content: BinaryIO) -> Iterator[Piece]:
@@ -33,22 +35,79 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     if not recognise(whole_file):
         raise NotRecognised("the content is no MT940 or MT942: no field such as :20: or :25: at its beginning")
     text = decode_nordic(whole_file)
-    rows = PaymentRows()
-    statements: list[Statement] = []
-    issues: list[Issue] = []
-    closing, last = ends(text), text.endswith("\n")
-    for number, (message, after) in enumerate(pairwise(chain(messages(text), [None])), start=1):
-        assert message is not None
-        statement, found = _read(number, message, rows)
-        if not message.closed and (closing or (after is None and not last)):
+    found = fields(text)
+    closing, last = ends(text), int(found["message"][-1])
+    torn = found.group_by("message", maintain_order=True).agg(pl.col("closes").any()).filter(~pl.col("closes"))
+    open_ends = {m for m in torn["message"] if closing or (m == last and not text.endswith("\n"))}
+    occurrences = Occurrences()
+    for some in _parted(found):
+        yield _piece(some, open_ends, occurrences)
+
+
+def _parted(found: pl.DataFrame) -> Iterator[pl.DataFrame]:
+    """Yield the fields of some messages at a time."""
+    starts = found["message"].rle().struct.field("len").cum_sum().to_list()
+    start = 0
+    for end in starts:
+        if end - start >= _FIELDS or end == starts[-1]:
+            yield found[start:end]
+            start = end
+
+
+def _piece(some: pl.DataFrame, open_ends: set[int], occurrences: Occurrences) -> Piece:
+    rows = payment_rows(some)
+    sums = {row.pop("message"): _Sums(**row) for row in _summed_up(rows).iter_rows(named=True)}
+    statements, heads, issues = [], [], list(_unreadable(rows))
+    others = some.filter(~pl.col("tag").is_in(["61", *TOLD])).select("message", "tag", "value")
+    gathered: defaultdict[int, list[tuple[str, str]]] = defaultdict(list)
+    for number, tag, value in others.iter_rows():
+        gathered[number].append((tag, value))
+    for number in some["message"].unique(maintain_order=True):
+        head = _head(gathered[number])
+        statement, found = _proved_statement(number, head, sums.get(number, _Sums()))
+        if number in open_ends:
             told = "the message has no end: the file is cut off"
             found.append(Issue(rule="torn", message=told, statement=number if statement.payments else None))
         statements.append(statement)
+        heads.append((number, head.account, head.currency, head.day))
         issues += found
-        if len(rows) >= _ROWS:
-            yield Piece(format="mt940", frame=rows.frame(), issues=issues_frame(issues), statements=tuple(statements))
-            statements, issues = [], []
-    yield Piece(format="mt940", frame=rows.frame(), issues=issues_frame(issues), statements=tuple(statements))
+    of_message = pl.DataFrame(heads, schema=_OF_MESSAGE, orient="row")
+    frame = payments_frame(rows.join(of_message, on="message", how="left", maintain_order="left"), occurrences)
+    return Piece(format="mt940", frame=frame, issues=issues_frame(issues), statements=tuple(statements))
+
+
+@dataclass(slots=True, kw_only=True)
+class _Sums:
+    """What the lines of a message come to: how many there are and are unreadable, counts and unsigned sums by
+    direction, and what is booked."""
+
+    count: int = 0
+    unreadable: int = 0
+    credits: int = 0
+    credit: int = 0
+    debits: int = 0
+    debit: int = 0
+    booked: int = 0
+
+
+def _summed_up(rows: pl.DataFrame) -> pl.DataFrame:
+    amount, credit = pl.col("amount").cast(pl.Int128), pl.col("credit")
+    return rows.group_by("message", maintain_order=True).agg(
+        count=pl.len(),
+        unreadable=amount.null_count(),
+        credits=amount.filter(credit).count(),
+        credit=amount.filter(credit).abs().sum(),
+        debits=amount.filter(~credit).count(),
+        debit=amount.filter(~credit).abs().sum(),
+        booked=amount.filter(~pl.col("expected")).sum(),
+    )
+
+
+def _unreadable(rows: pl.DataFrame) -> Iterator[Issue]:
+    wrong = rows.filter(pl.col("amount").is_null())
+    for read, line, value in wrong.select("read", "line", "value").iter_rows():
+        why = "its amount is none" if read else "no date, mark and amount where a line has them"
+        yield Issue(rule="line", message=why, row_number=line, column="amount", value=value[:80])
 
 
 @dataclass(slots=True, kw_only=True)
@@ -71,11 +130,11 @@ class _Head:
         return next((d for d in days if d), None)
 
 
-def _head(message: Message) -> _Head:
+def _head(fields: Iterable[tuple[str, str]]) -> _Head:
     head = _Head()
-    for one in message.fields:
-        value = one.value.strip()
-        match one.tag:
+    for tag, told in fields:
+        value = told.strip()
+        match tag:
             case "20":
                 head.reference = value or None
             case "25" | "25P":
@@ -87,59 +146,23 @@ def _head(message: Message) -> _Head:
             case "62F" | "62M":
                 head.closing = balance(value)
             case "90D" | "90C":
-                head.sums[one.tag] = stated_sum(value)
+                head.sums[tag] = stated_sum(value)
             case "34F" if head.currency == UNKNOWN_CURRENCY and value[:3].isalpha():
                 head.currency = value[:3]
-        head.interim = head.interim or one.tag in _INTERIM
+        head.interim = head.interim or tag in _INTERIM
     stated = [b.currency for b in (head.opening, head.closing) if b and b.currency]
     stated += [s[1] for s in head.sums.values() if s]
     head.currency = stated[0] if stated else head.currency
     return head
 
 
-def _entries(message: Message) -> Iterator[tuple[Field, list[Field]]]:
-    """Yield each `:61:` with the information that follows it; what follows a balance belongs to the statement."""
-    line: Field | None = None
-    told: list[Field] = []
-    for one in message.fields:
-        if one.tag == "61":
-            if line is not None:
-                yield line, told
-            line, told = one, []
-        elif one.tag in _TOLD and line is not None:
-            told.append(one)
-        elif line is not None:
-            yield line, told
-            line, told = None, []
-    if line is not None:
-        yield line, told
-
-
-def _read(number: int, message: Message, rows: PaymentRows) -> tuple[Statement, list[Issue]]:
-    head = _head(message)
-    issues: list[Issue] = []
-    count, unreadable = 0, 0
-    sums = {True: [0, 0], False: [0, 0]}
-    booked = 0
-    for one, told in _entries(message):
-        line = statement_line(one.value)
-        count += 1
-        if line is None or line.amount is None:
-            unreadable += 1
-            why = "no date, mark and amount where a line has them" if line is None else "its amount is none"
-            issues.append(Issue(rule="line", message=why, row_number=one.line, column="amount", value=one.value[:80]))
-        else:
-            sums[line.credit][0] += 1
-            sums[line.credit][1] += abs(line.amount)
-            booked += 0 if line.expected else line.amount
-        _add(rows, head, number, one, told, line)
-    whose = number if count else None  # without payments to condemn, it is the file that is wrong
-    difference, wrong = _proved(head, count, unreadable, sums, booked)
+def _proved_statement(number: int, head: _Head, sums: _Sums) -> tuple[Statement, list[Issue]]:
+    whose = number if sums.count else None  # without payments to condemn, it is the file that is wrong
+    difference, wrong = _proved(head, sums)
     name = f"statement {head.sequence or head.reference or number}"
-    issues += [Issue(rule=rule, message=f"{name}: {told_}", statement=whose) for rule, told_ in wrong]
-    total = Total(
-        currency=head.currency, entries=count - unreadable, credit=money(sums[True][1]), debit=money(sums[False][1])
-    )
+    issues = [Issue(rule=rule, message=f"{name}: {told}", statement=whose) for rule, told in wrong]
+    entries = sums.count - sums.unreadable
+    total = Total(currency=head.currency, entries=entries, credit=money(sums.credit), debit=money(sums.debit))
     statement = Statement(
         number=number,
         form="mt942" if head.interim else "mt940",
@@ -147,12 +170,12 @@ def _read(number: int, message: Message, rows: PaymentRows) -> tuple[Statement, 
         currency=head.currency,
         identification=head.reference,
         booking_date=head.day,
-        payments=count,
-        net=money(booked),
+        payments=sums.count,
+        net=money(sums.booked),
         opening=_stated(head.opening),
         closing=_stated(head.closing),
         difference=None if difference is None else money(difference),
-        totals=(total,) if count else (),
+        totals=(total,) if sums.count else (),
         sequence=head.sequence,
     )
     return statement, issues
@@ -162,10 +185,9 @@ def _stated(stated: Balance | None) -> Decimal | None:
     return None if stated is None or stated.amount is None else money(stated.amount)
 
 
-def _proved(
-    head: _Head, count: int, unreadable: int, sums: dict[bool, list[int]], booked: int
-) -> tuple[int | None, list[tuple[str, str]]]:
+def _proved(head: _Head, sums: _Sums) -> tuple[int | None, list[tuple[str, str]]]:
     """Return closing less opening and lines, and what does not hold."""
+    booked = sums.booked
     wrong: list[tuple[str, str]] = []
     difference: int | None = None
     if head.account is None:
@@ -174,7 +196,7 @@ def _proved(
         for what, tag, stated in (("opening", ":60F:", head.opening), ("closing", ":62F:", head.closing)):
             if stated is None or stated.amount is None:
                 wrong.append(("balance", f"no {what} balance ({tag}) that can be read"))
-    if unreadable:
+    if sums.unreadable:
         wrong.append(("balance", "it cannot be proved: a line is unreadable"))
     elif head.opening and head.closing and head.opening.amount is not None and head.closing.amount is not None:
         difference = head.closing.amount - head.opening.amount - booked
@@ -185,10 +207,10 @@ def _proved(
     currencies = {b.currency for b in (head.opening, head.closing) if b and b.currency}
     if len(currencies) > 1:
         wrong.append(("balance_currency", f"balances are in {', '.join(sorted(currencies))}"))
-    for tag, credit in (("90C", True), ("90D", False)):
-        if tag in head.sums and not unreadable:
-            wrong += _summed(tag, head.sums[tag], sums[credit])
-    if head.interim and head.closing is None and count and not head.sums:
+    for tag, found in (("90C", [sums.credits, sums.credit]), ("90D", [sums.debits, sums.debit])):
+        if tag in head.sums and not sums.unreadable:
+            wrong += _summed(tag, head.sums[tag], found)
+    if head.interim and head.closing is None and sums.count and not head.sums:
         wrong.append(("sums", "neither :90D: nor :90C: says what the lines come to"))
     return difference, wrong
 
@@ -200,43 +222,3 @@ def _summed(tag: str, stated: tuple[int, str, int | None] | None, found: list[in
         apart = f"difference {(stated[2] - found[1]) / 100:.2f}"
         told = f"{stated[0]} lines of {stated[2] / 100:.2f}, there are {found[0]} of {found[1] / 100:.2f}: {apart}"
         yield "sums", f":{tag}: states {told}"
-
-
-def _add(rows: PaymentRows, head: _Head, number: int, one: Field, told: list[Field], line: Line | None) -> None:
-    informed = [t for t in told if t.tag == "86"] or told
-    text = informed[0].value if len(informed) == 1 else "\n".join([t.value for t in informed])
-    said = details(text)
-    raw = "\n".join([f":{f.tag}:{f.value}" for f in (one, *told)])
-    if line is None:
-        line = UNREADABLE
-        key = one.value
-    else:
-        customer, bank, supplement = line.customer_reference or "", line.bank_reference or "", line.supplement or ""
-        minor = "" if line.amount is None else line.amount
-        day = line.booking_date or line.value_date or head.day or ""
-        key = f"{head.currency}|{day}|{minor}|{line.code or ''}|{bank}|{customer}|{supplement}|{text}"
-    references = [
-        (r, source, None)
-        for r, source in ((said.reference, "creditor_reference"), (line.customer_reference, "customer_reference"))
-        if r and r[-1] != "+"  # KREF+ and EREF+ say that it stands in :86:
-    ]
-    cells = {
-        "row_number": one.line,
-        "statement": number,
-        "position": f"line {one.line}",
-        "raw": raw,
-        "account": head.account,
-        "currency": head.currency,
-        "reversal": line.reversal,
-        "booking_date": line.booking_date or line.value_date or head.day,
-        "value_date": line.value_date,
-        "amount": line.amount,
-        "status": "PDNG" if line.expected else "BOOK",
-        "transaction_code": line.code,
-        "bank_reference": line.bank_reference,
-        "end_to_end_id": said.end_to_end_id,
-        "remittance": said.remittance or line.supplement,
-        "payer_name": said.name,
-        "payer_account": said.account,
-    }
-    rows.put(f"mt940|{head.account}|{key}", references, cells)
