@@ -20,10 +20,10 @@ REFERENCE = pl.Struct({"text": pl.String, "source": pl.String, "amount": MONEY})
 #: One row a payment. `row_number` is the line of its first record, in formats without lines its place among the file's
 #: payments; `position` says where it stands in words; `identity` names the same payment in any file. `amount` is
 #: signed, `direction` says the same in a word; dates are the bank's days, without a zone. `status` is BOOK for what
-#: moved money, and the bank's own word otherwise. `entry` is what the
-#: bank's entry of the payment is known by in every message that has it, `lump` says that the payment stands for all of
-#: an entry, whose details may come in another message. `charges` are in `currency`; `original_amount` is what was
-#: instructed in another currency, `exchange_rate` as the bank states it.
+#: moved money, and the bank's own word otherwise. `entry` is what the bank's entry of the payment is known by in every
+#: message that has it, `lump` says that the payment stands for all of an entry, whose details may come in another
+#: message. `references` are candidates, the last of them out of free text. `charges` are in `currency`;
+#: `original_amount` is what was instructed in another currency, `exchange_rate` as the bank states it.
 PAYMENTS: Mapping[str, pl.DataType] = {
     "row_number": pl.Int64(),
     "statement": pl.Int64(),

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from import_project.formats.canonical import canonical
 from import_project.frames import MONEY, PAYMENTS, REFERENCE
 
 _MINOR = ("amount", "charges", "original_amount")
@@ -108,4 +109,4 @@ class PaymentRows:
         self._rows, self._places, self._texts, self._sources, self._parts = [], [], [], [], []
         joined = frame.join(lists, on="place", how="left", maintain_order="left")
         identity = pl.concat_str("identity", self._seen.of(frame["identity"]), separator="|")
-        return joined.with_columns(identity, pl.col("references").fill_null([])).select(list(PAYMENTS))
+        return canonical(joined.with_columns(identity, pl.col("references").fill_null([])))

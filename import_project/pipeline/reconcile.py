@@ -13,6 +13,7 @@ from urllib.parse import quote
 import polars as pl
 
 from import_project.errors import ApiAnswerUnusable, ConfigError, DecidedMeanwhile
+from import_project.formats.canonical import FREE_TEXT
 from import_project.frames import MONEY
 from import_project.matching.match import match
 from import_project.pipeline.freeze import as_json, freeze
@@ -107,7 +108,7 @@ def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
             currency=row["currency"],
             amount=row["amount"],
             booking_date=row["booking_date"],
-            references=tuple(Reference(**r) for r in row["references"]),
+            references=tuple(Reference(**r) for r in row["references"] if r["source"] != FREE_TEXT),  # no rule reads it
             booked=row["status"] == "BOOK",
             reversal=row["reversal"],
         )

@@ -51,7 +51,7 @@ def test_payment_has_every_field_of_its_group() -> None:
     assert found["payer_name"] == "Olles Färg AB c/o Berit"
     assert found["payer_address"] == "Lillagatan 3 12345, Storåker Norge NO"
     assert found["payer_id"] == "5500004321"
-    assert references(reading) == [("524967", "reference", None)]
+    assert references(reading) == [("524967", "reference", None), ("665869", "free_text", None)]
     assert found["raw"].splitlines()[0].startswith("200097012333")
 
 

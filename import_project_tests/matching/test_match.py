@@ -1,6 +1,7 @@
 """Matching: what is proved is matched, the rest has a reason, and order changes nothing."""
 
 import random
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -147,3 +148,26 @@ def test_order_changes_nothing_and_money_is_conserved(
     for item in invoices:
         used = sum((a.amount for d in expected for a in d.allocations if a.invoice_id == item.invoice_id), Decimal(0))
         assert abs(used) <= abs(item.open_amount)
+
+
+@pytest.mark.parametrize(
+    ("booked", "reversal", "reason"),
+    [
+        (False, False, UnmatchedReason.NOT_BOOKED),
+        (True, True, UnmatchedReason.REVERSED),
+        (False, True, UnmatchedReason.NOT_BOOKED),
+    ],
+)
+def test_what_moved_no_money_or_moved_it_back_settles_nothing(
+    booked: bool, reversal: bool, reason: UnmatchedReason
+) -> None:
+    moved = replace(payment("100.00", "42"), booked=booked, reversal=reversal)
+    decision = one(moved, invoice("A", "42", "100.00"))
+    assert (decision.reason, decision.rule, decision.allocations) == (reason, "moved", ())
+
+
+def test_a_pending_payment_takes_nothing_from_the_booked_one() -> None:
+    pending = replace(payment("100.00", "42", number=1), booked=False)
+    booked = payment("100.00", "42", number=2)
+    first, second = match([pending, booked], [invoice("A", "42", "100.00")], RULES)
+    assert (first.reason, second.matched) == (UnmatchedReason.NOT_BOOKED, True)

@@ -49,10 +49,9 @@ class Transactions:
 
     def __init__(self, found: pl.DataFrame) -> None:
         self._records = found["record"].to_list()
-        amounts = found["amount"].to_list()
-        self._amounts = [0, *accumulate(a or 0 for a in amounts)]
-        self._unreadable = [0, *accumulate(a is None for a in amounts)]
-        self._money = [0, *accumulate((found["code"] != TOLD_ONLY).to_list())]
+        self._amounts = [0, *accumulate(found["amount"].fill_null(0).to_list())]  # in whole numbers without an end
+        self._unreadable = [0, *found["amount"].is_null().cum_sum().to_list()]
+        self._money = [0, *(found["code"] != TOLD_ONLY).cum_sum().to_list()]
 
     def between(self, start: int, end: int) -> tuple[int, int, int]:
         """Return the sum of amounts, how many are unreadable, and how many transactions move money."""

@@ -9,6 +9,7 @@ from import_project.errors import NotRecognised
 from import_project.formats.bai2.fields import TOLD_ONLY, hundredths, in_hundredths, transactions
 from import_project.formats.bai2.levels import Account, Levels, Transactions
 from import_project.formats.bai2.records import Record, recognise, records
+from import_project.formats.canonical import canonical
 from import_project.formats.payment_rows import money
 from import_project.formats.text import decode_nordic
 from import_project.frames import MONEY, PAYMENTS, REFERENCE, Piece, issues_frame
@@ -151,4 +152,4 @@ def _frame(payments: pl.DataFrame) -> pl.DataFrame:
         "raw": pl.format("16,{}/", "text"),
     }
     nothing = {n: pl.lit(None, t) for n, t in PAYMENTS.items() if n not in columns}
-    return frame.select(**(columns | nothing)).select(pl.col(n).cast(t) for n, t in PAYMENTS.items())
+    return canonical(frame.select(**(columns | nothing)))

@@ -11,7 +11,7 @@ from import_project.formats.text import decode_nordic
 
 _KINDS = "01|02|03|16|49|88|98|99"
 _FIRST = re.compile(r"\s*01,[^,\n]*,[^,\n]*,\d{6},\d{0,4},")
-_BEGINNING = rf"^[ \t]*({_KINDS}),"
+_HEADS = [f"{kind}," for kind in _KINDS.split("|")]
 _BEHIND = rf"/([ \t]*(?:{_KINDS}),)"
 _AMOUNTS_OF = {"S": 3, "V": 2}
 
@@ -68,7 +68,9 @@ def _physical(text: str) -> pl.DataFrame:
     lines = pl.DataFrame({"content": pl.Series([text]).str.split("\n").explode()}).with_row_index("line", offset=1)
     if lines.select(line.str.contains(_BEHIND).any()).item():
         lines = lines.with_columns(line.str.replace_all(_BEHIND, "/\n${1}").str.split("\n")).explode("content")
-    lines = lines.with_columns(pl.col("line").cast(pl.Int64), kind=line.str.extract(_BEGINNING))
+    head = line.str.strip_chars_start(" \t").str.slice(0, 3)
+    kind = pl.when(head.is_in(_HEADS)).then(head.str.slice(0, 2))
+    lines = lines.with_columns(pl.col("line").cast(pl.Int64), kind=kind)
     place = pl.col("kind").is_not_null().cum_sum()
     if lines.select((pl.col("kind").is_null() & (line.str.strip_chars() != "")).any()).item():
         whole = lines.group_by(place.alias("place"), maintain_order=True)

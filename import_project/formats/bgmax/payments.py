@@ -4,6 +4,7 @@ import polars as pl
 
 from import_project.formats.bgmax.layout import MEMBERS, PAYMENTS, cut
 from import_project.formats.bgmax.repeats import KEY
+from import_project.formats.canonical import canonical
 from import_project.frames import MONEY, REFERENCE
 from import_project.frames import PAYMENTS as COLUMNS
 
@@ -190,4 +191,4 @@ def payments_frame(details: pl.DataFrame, sections: pl.DataFrame, occurrences: p
         "reversal": pl.lit(value=False),
     }
     nothing = {n: pl.lit(None, t) for n, t in COLUMNS.items() if n not in {*frame.columns, *given}}
-    return frame.with_columns(**given, **nothing).select(pl.col(n).cast(t) for n, t in COLUMNS.items())
+    return canonical(frame.with_columns(**given, **nothing))

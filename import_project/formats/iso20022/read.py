@@ -19,7 +19,7 @@ from import_project.records.statements import Statement
 
 _CONTAINERS = frozenset({"Stmt", "Rpt", "Ntfctn"})
 _WATCHED = ("{*}Stmt", "{*}Rpt", "{*}Ntfctn", "{*}Ntry")
-_ROWS = 20_000  # payments in a piece
+_ROWS = 10_000  # payments in a piece
 
 
 def pieces(content: BinaryIO, *, message: str | None = None) -> Iterator[Piece]:

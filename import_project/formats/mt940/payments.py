@@ -2,6 +2,7 @@
 
 import polars as pl
 
+from import_project.formats.canonical import canonical
 from import_project.formats.mt940.details import Details, details
 from import_project.formats.mt940.lines import statement_lines
 from import_project.formats.payment_rows import Occurrences
@@ -71,7 +72,7 @@ def payments_frame(rows: pl.DataFrame, occurrences: Occurrences) -> pl.DataFrame
         "raw": pl.col("raw"),
     }
     nothing = {n: pl.lit(None, t) for n, t in PAYMENTS.items() if n not in columns}
-    return frame.select(**(columns | nothing)).select(pl.col(n).cast(t) for n, t in PAYMENTS.items())
+    return canonical(frame.select(**(columns | nothing)))
 
 
 def _references(creditor: pl.Expr, customer: pl.Expr) -> pl.Expr:
