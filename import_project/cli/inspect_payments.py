@@ -50,6 +50,7 @@ def _statement(statement: Statement) -> dict[str, Any]:
         "receiver": statement.receiver,
         "currency": statement.currency,
         "identification": statement.identification,
+        "sequence": statement.sequence,
         "date": statement.booking_date.isoformat() if statement.booking_date else None,
         "payments": statement.payments,
         "net": _money(statement.net),
@@ -60,24 +61,31 @@ def _statement(statement: Statement) -> dict[str, Any]:
     }
 
 
+#: What is shown of statements, where any of them says it.
+_SHOWN = {
+    "identification": "statement",
+    "sequence": "number",
+    "account": "account",
+    "currency": "currency",
+    "date": "date",
+    "payments": "payments",
+    "opening": "opening",
+    "net": "net",
+    "closing": "closing",
+    "declared": "declared",
+}
+
+
 def show(reading: Reading, console: Console) -> None:
     """Print the same for people."""
     told = summary(reading)
     console.print(f"[bold]{told['format']}[/bold]: {told['payments']} payments")
     if told["statements"]:
-        table = Table("statement", "account", "currency", "date", "payments", "net", "declared", "balance")
+        names = [n for n in _SHOWN if any(s[n] is not None for s in told["statements"])]
+        table = Table(*(_SHOWN[n] for n in names), "balance")
         for s in told["statements"]:
-            cells = [
-                s["identification"],
-                s["account"],
-                s["currency"],
-                s["date"],
-                s["payments"],
-                s["net"],
-                s["declared"],
-            ]
             balance = Text(s["balance"], style="green" if s["balance"] == "ok" else "red")
-            table.add_row(*(Text("-" if c is None else str(c)) for c in cells), balance)
+            table.add_row(*(Text("-" if s[n] is None else str(s[n])) for n in names), balance)
         console.print(table)
     if told["totals"]:
         table = Table("currency", "count", "credit", "debit")
