@@ -232,3 +232,12 @@ def test_whatever_stands_in_it_ends_in_a_reading_or_a_named_error(text: str) -> 
     except ImportProjectError:
         return
     assert reading.frame.height == sum(s.payments for s in reading.statements)
+
+
+def test_a_file_cut_in_the_envelope_of_its_next_message_is_not_bookable() -> None:
+    envelope = "{1:F01BANKNL2AXXXX0000000000}{2:O940BANKNL2AXXXXN}{4:\n"
+    one = envelope + message(line("5.00"), net="5.00", end="-}{5:}")
+    assert read(one, one.replace(":28C:1/1", ":28C:2/1")).bookable
+    for cut in range(1, len(envelope)):
+        assert problems(read(one, envelope[:cut])) == [(None, "torn", None)]
+    assert not read(one, envelope, ":20:REF\n").bookable

@@ -47,6 +47,12 @@ def fields(text: str) -> pl.DataFrame:
     )
 
 
+def envelope_begun(text: str) -> bool:
+    """Whether an envelope begins behind the last message, and no message in it: the file is cut off there."""
+    *_, behind = re.split(_END, text)
+    return behind.lstrip().startswith("{") and _TAG.search(behind) is None
+
+
 def ends(text: str) -> bool:
     """Whether an end mark stands anywhere in the text: then one must stand behind every message."""
     return re.search(_END, text) is not None

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import polars as pl
 
 from import_project.errors import NotRecognised
-from import_project.formats.mt940.fields import ends, fields, recognise
+from import_project.formats.mt940.fields import ends, envelope_begun, fields, recognise
 from import_project.formats.mt940.lines import Balance, balance, stated_sum
 from import_project.formats.mt940.payments import TOLD, payment_rows, payments_frame
 from import_project.formats.payment_rows import Occurrences, money
@@ -41,7 +41,11 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     open_ends = {m for m in torn["message"] if closing or (m == last and not text.endswith("\n"))}
     occurrences = Occurrences()
     for some in _parted(found):
-        yield _piece(some, open_ends, occurrences)
+        piece = _piece(some, open_ends, occurrences)
+        yield piece
+    if envelope_begun(text):
+        told = "an envelope begins behind the last message, and ends before its own: the file is cut off"
+        yield Piece(format="mt940", frame=piece.frame.clear(), issues=issues_frame([Issue(rule="torn", message=told)]))
 
 
 def _parted(found: pl.DataFrame) -> Iterator[pl.DataFrame]:
