@@ -1,5 +1,5 @@
 """BAI2 cash management reports. `records` cuts a text into logical records, `fields` reads amounts and transactions,
-`read` makes payments and proves the trailers 49, 98 and 99.
+`levels` proves the trailers 49, 98 and 99, `read` makes payments and statements.
 
 Source: BAI, "Cash management balance reporting specifications, version 2".
 """

@@ -1,5 +1,5 @@
 """MT940 statements and MT942 interim reports. `fields` cuts messages into fields, `lines` reads `:61:`, `details` reads
-`:86:` in the banks' dialects, `read` makes payments and proves balances and sums.
+`:86:` in the banks' dialects, `payments` puts both together, `read` proves balances and sums.
 
 Source: SWIFT user handbook, categories 940 and 942; what banks really send differs, and is read where it is plain.
 """
