@@ -197,3 +197,17 @@ def test_whatever_stands_in_it_ends_in_a_reading_or_a_named_error(text: str) -> 
     except ImportProjectError:
         return
     assert reading.frame.height == sum(s.payments for s in reading.statements)
+
+
+@given(size=st.integers(0, 400), repeat=st.integers(1, 6))
+@settings(deadline=None, max_examples=40)
+def test_parts_of_any_size_read_the_same(size: int, repeat: int) -> None:
+    some = [
+        "16,142,100,Z,B,C,one\n88,two/",
+        "16,451,40,V,261118,,,,x/ 16,142,1,,,,y/\nmore words/",
+        "16,890,0,,,,hello/",
+    ]
+    content = report(*some * repeat, stated=140 * repeat)
+    whole, parted = read_bank("bai2", content), read_bank("bai2", content, part_size=size)
+    assert parted.frame.equals(whole.frame)
+    assert (parted.statements, problems(parted)) == (whole.statements, problems(whole))

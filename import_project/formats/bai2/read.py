@@ -13,14 +13,16 @@ from import_project.formats.canonical import canonical
 from import_project.formats.payment_rows import money
 from import_project.formats.text import decode_nordic
 from import_project.frames import MONEY, PAYMENTS, REFERENCE, Piece, issues_frame
+from import_project.in_order import in_order
 from import_project.records.issues import Issue, Severity
 from import_project.records.statements import Statement, Total
 
 _OPENING, _CLOSING = "010", "015"
+_CHARACTERS = 1 << 21  # in a part
 
 
-def pieces(content: BinaryIO) -> Iterator[Piece]:
-    """Read `content`; a file is one piece.
+def pieces(content: BinaryIO, *, part_size: int = _CHARACTERS) -> Iterator[Piece]:
+    """Read `content`; a file is one piece, though its records are read in parts, in threads.
 
     Raises NotRecognised when it is no BAI2. All else that is wrong is an issue: without row and statement for the file,
     with a statement for an account's transactions, with a row for one.
@@ -28,11 +30,9 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     whole_file = content.read()
     if not recognise(whole_file):
         raise NotRecognised("the content is no BAI2: no file header 01 with a date at its beginning")
-    found = records(decode_nordic(whole_file))
-    moved = transactions(found)
+    others, moved, last = _read(decode_nordic(whole_file), part_size)
     levels = Levels(Transactions(moved))
-    last = Record(*found.row(-1))
-    levels.take((Record(*r) for r in found.filter(pl.col("kind") != "16").iter_rows()), last)
+    levels.take((Record(*r) for r in others.iter_rows()), last)
     placed = _placed(moved, levels.accounts)
     payments = placed.filter(pl.col("statement").is_not_null() & (pl.col("code") != TOLD_ONLY))
     sums = {row.pop("statement"): row for row in _sums(payments).iter_rows(named=True)}
@@ -44,6 +44,33 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
         issues=issues_frame(issues),
         statements=tuple(statement for _, statement in stated),
     )
+
+
+def _read(text: str, size: int) -> tuple[pl.DataFrame, pl.DataFrame, Record]:
+    """Return all records but transactions, the transactions with their fields, and the last record."""
+    others, moved = [], []
+    record = so_far = line = 0
+    for found, more, end, lines in in_order(_part, _parts(text, size)):
+        later = [pl.col("record") + record, pl.col("so_far") + so_far, pl.col("line") + line]
+        others.append(found.with_columns(later))
+        moved.append(more.with_columns(later))
+        last = end._replace(record=end.record + record, so_far=end.so_far + so_far, line=end.line + line)
+        record, so_far, line = last.record, last.so_far, line + lines
+    return pl.concat(others), pl.concat(moved), last
+
+
+def _parts(text: str, size: int) -> Iterator[str]:
+    """Yield the text in parts, each but the first from a line on that begins a transaction."""
+    start = 0
+    while (end := text.find("\n16,", start + size)) >= 0:
+        yield text[start : end + 1]
+        start = end + 1
+    yield text[start:]
+
+
+def _part(text: str) -> tuple[pl.DataFrame, pl.DataFrame, Record, int]:
+    found = records(text)
+    return found.filter(pl.col("kind") != "16"), transactions(found), Record(*found.row(-1)), text.count("\n")
 
 
 def _placed(found: pl.DataFrame, accounts: Sequence[Account]) -> pl.DataFrame:

@@ -55,7 +55,7 @@ def pieces(content: BinaryIO, *, accept_test: bool = False, block_bytes: int = B
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Part:
-    """What one block says. `outline` holds its lines but for those of payments (and of these the over-long ones),
+    """What one block says. `outline` holds its lines but for those of payments (and of these what may be over-long),
     `firsts` the first row of each section. `sections` are the numbers of the first and the last, `closed` that of the
     last that ended."""
 
@@ -78,7 +78,7 @@ def _part(block: Block) -> _Part:
     numbered = block.lines.filter(pl.col("section").is_not_null())
     firsts = numbered.group_by("section", maintain_order=True).agg(pl.col("row_number").first())
     reach = (firsts["section"][0], firsts["section"][-1]) if firsts.height else (0, 0)
-    over_long = pl.col("line").str.len_chars() > WIDTH
+    over_long = pl.col("line").str.len_bytes() > WIDTH
     return _Part(
         details=detailed(members, payments, extras, parts),
         issues=issues_frame(group_issues(members, payments, extras, parts)),

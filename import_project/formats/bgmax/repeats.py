@@ -27,13 +27,12 @@ def occurrences(found: pl.DataFrame) -> pl.DataFrame:
 
 def repeats(found: pl.DataFrame) -> Iterator[Issue]:
     """C10 inside the file: a BGC serial number that comes again, with the same payment (an error) or another one."""
-    numbered = found.filter(pl.col("serial").is_not_null())
+    numbered = found.filter(pl.col("serial").is_not_null()).filter(pl.col("serial").hash().is_duplicated())
     again = numbered.filter(~pl.col("payment").is_first_distinct())
     for row in again.iter_rows(named=True):
         message = f"the payment with serial number {row['serial']} stands in the file twice"
         yield Issue(rule="C10", message=message, row_number=row["row_number"])
-    others = numbered.filter((pl.col("record") == "20") & pl.col("serial").hash().is_duplicated())
-    others = others.join(again, on="row_number", how="anti")
+    others = numbered.filter(pl.col("record") == "20").join(again, on="row_number", how="anti")
     counts = others.group_by("section", "serial").agg(n=pl.len(), row=pl.col("row_number").last())
     for row in counts.filter(pl.col("n") > 1).sort("row").iter_rows(named=True):
         message = f"serial number {row['serial']} stands in the section {row['n']} times"
