@@ -110,7 +110,10 @@ def _joined(members: pl.DataFrame, record: str, name: str, *fields: str, separat
         if fields[1:]
         else pl.col(fields[0])
     )
-    return _together(cut(members, record), text, name, separator)
+    own = members.filter(pl.col("record") == record)
+    if own.is_empty():  # as most kinds are in most files
+        return pl.DataFrame(schema={"group": pl.Int64, name: pl.String})
+    return _together(cut(own, record), text, name, separator)
 
 
 def _beside(payments: pl.DataFrame, detail: pl.DataFrame) -> pl.DataFrame:

@@ -107,7 +107,9 @@ class _File:
         reaching = itertools.takewhile(lambda p: p.sections[1] >= ready[0].sections[0], reversed(self.given))
         near = [*reversed(list(reaching)), *self.waiting]
         sections = _sections(near).select("section", "account", "currency", "booking_date", "deposit_key")
-        again = occurrences(pl.concat(part.heads for part in near))
+        section = pl.col("section")
+        heads_near = (part.heads.filter(section.is_between(ready[0].sections[0], closed)) for part in near)
+        again = occurrences(pl.concat(heads_near))
         for part in ready:
             yield Piece(format="bgmax", frame=payments_frame(part.details, sections, again), issues=part.issues)
         self.given += [replace(part, details=part.details.clear()) for part in ready]
