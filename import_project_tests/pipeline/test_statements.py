@@ -100,3 +100,17 @@ def test_entry_with_another_amount_is_another_entry(bank: Installation, sftp: Sf
     bring(bank, sftp, parts, "details.xml", details)
     other = bring(bank, sftp, parts, "day.xml", day(1, entry("99.00", ref="B1"), opening="0.00", net="99.00"))
     assert (other.counts.repeated, other.counts.posted) == (0, 1)
+
+
+@pytest.mark.parametrize("first", ["lump", "details"])
+def test_what_was_only_pending_does_not_stand_for_what_is_booked(
+    bank: Installation, sftp: SftpPeer, api: ApiPeer, first: str
+) -> None:
+    parts = bank.parts()
+    inside = {"lump": [], "details": DETAILS}
+    (second,) = inside.keys() - {first}
+    pending = entry("100.00", *inside[first], ref="B1", status="<Sts>PDNG</Sts>")
+    bring(bank, sftp, parts, "early.xml", document(statement([pending], kind="Rpt"), message="camt.052"))
+    booked = entry("100.00", *inside[second], ref="B1")
+    later = bring(bank, sftp, parts, "day.xml", day(1, booked, opening="0.00", net="100.00"))
+    assert (later.counts.repeated, later.counts.posted) == (0, later.counts.rows)

@@ -262,8 +262,11 @@ def _key(entry: Entry) -> str:
 
 
 def _known_by(entry: Entry) -> str | None:
-    """Return what the entry is known by in camt.053 and camt.054 alike; without a reference of the bank, nothing."""
-    if entry.reference is None or entry.amount is None:
+    """Return what a booked entry is known by in camt.053 and camt.054 alike; without a reference of the bank, nothing.
+
+    One that is only pending must not stand for the money that is booked later.
+    """
+    if entry.reference is None or entry.amount is None or not entry.booked:
         return None
     return f"{entry.reference}|{entry.booking_date}|{entry.currency}|{entry.amount}"
 
