@@ -40,8 +40,8 @@ class Line:
         at = bisect_left(self._filed, place, key=lambda o: _place(o.statement))
         before = self._filed[at - 1] if at else None
         after = next((o for o in self._filed[at : at + _LOOK] if _place(o.statement) > place), None)
-        counted = not _stands_still(before, found) and not _stands_still(after, found)
-        again = self._again(found, counted=counted)
+        linked = _follows(before and before.statement, found) or _follows(found, after and after.statement)
+        again = self._again(found, linked=linked)
         if again is not None:
             same = _content(again.statement) == _content(found)
             told = "with the same content" if same else f"with another content: {_told(again.statement)}"
@@ -52,15 +52,16 @@ class Line:
         if after is not None:
             yield from _pair(found, after.statement, found, after.file)
 
-    def _again(self, found: Statement, *, counted: bool) -> Filed | None:
-        """Return the same statement: the same content, or, where the bank counts, the same number in one year."""
+    def _again(self, found: Statement, *, linked: bool) -> Filed | None:
+        """Return the same statement: of the same content, or of the same number on one day, or in one year where
+        balances do not link it with another. Banks begin anew each month, or do not count at all."""
         if found.identification is not None and (same := self._by_content.get(_content(found))):
             return same
         if _number(found) is None:
             return None
         for one in self._by_number[_number(found)]:
             of_day = one.statement.booking_date == found.booking_date
-            if of_day or (counted and _year(one.statement) == _year(found)):
+            if of_day or (not linked and _year(one.statement) == _year(found)):
                 return one
         return None
 
@@ -111,12 +112,11 @@ def _between(earlier: Statement, later: Statement) -> str | None:
     return f"statements {first + 1} to {second - 1} are" if second - first > 2 else None
 
 
-def _stands_still(other: Filed | None, found: Statement) -> bool:
-    """Whether a bank gives statements of different days, whose balances follow on, the same number: it counts none."""
-    if other is None or other.statement.booking_date == found.booking_date:
+def _follows(earlier: Statement | None, later: Statement | None) -> bool:
+    """Whether one statement opens with what the other closed with, on another day."""
+    if earlier is None or later is None or earlier.booking_date == later.booking_date:
         return False
-    one, two = sorted((other.statement, found), key=_place)
-    return _number(one) == _number(two) and one.closing is not None and one.closing == two.opening
+    return earlier.closing is not None and earlier.closing == later.opening
 
 
 def _number(statement: Statement) -> tuple[int, int] | None:

@@ -50,6 +50,10 @@ FIRST = statement("223", "2026-11-18", "10", "20")
             [statement("1", "2026-11-17", "5", "10"), statement("1", "2026-11-18", "10", "20")],
             statement("1", "2026-11-19", "20", "30"),
         ),
+        (
+            [statement("1", "2026-10-01", "1", "5"), statement("31", "2026-10-31", "5", "20")],
+            statement("1", "2026-11-01", "20", "30"),
+        ),
         ([statement("20261118", "2026-11-18", "10", "20")], statement("20261120", "2026-11-20", "20", "30")),
         ([FIRST], statement(None, "2026-11-19", "20", "30")),
         ([FIRST, statement("225", "2026-11-20", "30", "40")], statement("224", "2026-11-19", "20", "30")),
@@ -63,6 +67,7 @@ FIRST = statement("223", "2026-11-18", "10", "20")
         "a new year",
         "a bank that does not count",
         "a bank that does not count, third day",
+        "a bank that counts anew each month",
         "a date for a number",
         "no number",
         "a late one fills its gap",
