@@ -40,7 +40,8 @@ class Line:
         at = bisect_left(self._filed, place, key=lambda o: _place(o.statement))
         before = self._filed[at - 1] if at else None
         after = next((o for o in self._filed[at : at + _LOOK] if _place(o.statement) > place), None)
-        linked = _follows(before and before.statement, found) or _follows(found, after and after.statement)
+        neighbours = [one.statement if one is not None else None for one in (before, after)]
+        linked = _follows(neighbours[0], found) or _follows(found, neighbours[1])
         again = self._again(found, linked=linked)
         if again is not None:
             same = _content(again.statement) == _content(found)
