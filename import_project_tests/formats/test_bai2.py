@@ -211,3 +211,22 @@ def test_parts_of_any_size_read_the_same(size: int, repeat: int) -> None:
     whole, parted = read_bank("bai2", content), read_bank("bai2", content, part_size=size)
     assert parted.frame.equals(whole.frame)
     assert (parted.statements, problems(parted)) == (whole.statements, problems(whole))
+
+
+@pytest.mark.parametrize("amount", ["999999999999999999", "92233720368547759", "10000000000000000"])
+def test_an_amount_that_outgrows_its_digits_is_none(amount: str) -> None:
+    reading = read(f"16,142,{amount},Z,,,x/", currency="JPY")
+    assert [p[1] for p in problems(reading)] == ["amount"]
+    assert split_payments(reading).accepted.is_empty()
+
+
+def test_a_date_in_a_text_begins_no_record() -> None:
+    reading = read("16,142,100,Z,B,C,INVOICE OF 03/16, 2026 AND 2026/03, 49/50/")
+    assert reading.bookable
+    assert only(reading)["remittance"] == "INVOICE OF 03/16, 2026 AND 2026/03, 49/50"
+
+
+def test_thousands_of_continuations_before_the_text() -> None:
+    reading = read("16,142,100,Z\n" + "\n".join(f"88,x{n}/" for n in range(4000)))
+    assert only(reading)["bank_reference"] == "x0"
+    assert only(reading)["remittance"].endswith("x3998 x3999")

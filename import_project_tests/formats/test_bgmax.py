@@ -384,3 +384,15 @@ def test_blocks_of_any_size_read_the_same(size: int, cut: int, lost: int, eol: s
     assert parted.frame.equals(whole.frame)
     assert parted.statements == whole.statements
     assert sorted(problems(parted), key=str) == sorted(problems(whole), key=str)
+
+
+def test_blank_details_are_none_whatever_other_payments_say() -> None:
+    blank = [money("20", "1.00", reference="REF", code="0"), record("25"), record("26"), record("27"), record("28")]
+    full = [
+        money("20", "2.00", serial="000000000002"),
+        *(record(f"{k}text") for k in ("25", "25", "26", "26", "27", "28")),
+    ]
+    together = row(read_bank("bgmax", one(*blank, *full)))
+    alone = row(read_bank("bgmax", one(*blank)))
+    assert {k: together[k] for k in alone} == alone
+    assert (alone["remittance"], alone["payer_name"], alone["payer_address"]) == ("REF", None, None)

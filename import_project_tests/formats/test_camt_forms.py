@@ -192,3 +192,73 @@ def test_signs_and_directions_are_of_the_form() -> None:
     kinds += [entry("-2.00", element("TxDtls", money("2.00"), way("-2.00")), ref="A")]
     reading = read_bank("sepa", document(statement(kinds * 10)))
     assert [str(a) for a in reading.frame["amount"]] == ["1.00", "1.00", "-2.00"] * 10
+
+
+PADDED = [
+    element("TxDtls", money("1.00"), element("RmtInf", element("Ustrd", f"no {n:04} {'x' * 60}"))) for n in range(900)
+]
+
+
+def test_an_entry_inside_a_long_one_takes_nothing_of_it() -> None:
+    inner = element("SplmtryData", element("Ntry", money("5.00")))
+    long = entry("900.00", *PADDED, ref="B2").replace("</Ntry>", inner + "</Ntry>")
+    reading = read_bank("sepa", document(statement([entry("900.00", *PADDED, ref="B1"), " " * 3_000_000, long])))
+    assert reading.frame.height == 1800
+    assert reading.frame["remittance"].to_list()[900:] == reading.frame["remittance"].to_list()[:900]
+
+
+@pytest.mark.parametrize("place", [4096, 12288, 28672])
+def test_an_instruction_at_the_edge_of_a_window_is_none_of_our_entries(place: int) -> None:
+    real = [entry("1.00", element("TxDtls", money("1.00")), ref=f"R{n}") for n in range(300)]
+    whole = document(statement(real)).decode()
+    for shift in (-2, -1, 0, 1):
+        start = whole.rindex("<Ntry>", 0, place + shift)
+        hidden = f"<?x {entry('1.00', element('TxDtls', money('1.00')), ref='FAKE')} ?>"
+        content = whole[:start] + " " * (place + shift - start) + hidden + whole[start:]
+        reading = read_bank("sepa", content.encode())
+        assert reading.frame["bank_reference"].to_list() == [f"R{n}" for n in range(300)]
+
+
+@pytest.mark.parametrize(
+    "inside",
+    [
+        element("TxDtls", money("1.00")),
+        element("NtryDtls", element("TxDtls", money("1.00"), element("SplmtryData", element("NtryDtls", "x")))),
+        element("NtryDtls", element("TxDtls", money("1.00"))) + element("NtryDtls"),
+    ],
+    ids=["without NtryDtls", "NtryDtls below a transaction", "NtryDtls without transactions"],
+)
+def test_transactions_stand_where_they_stand_in_a_known_form_too(inside: str) -> None:
+    one = entry("1.00", ref="R").replace("</Ntry>", inside + "</Ntry>")
+    assert read_bank("sepa", document(statement([one] * 40))).frame.height == 40
+
+
+def test_half_a_character_at_the_edge_of_a_window_is_not_lost() -> None:
+    for blanks in (0, 1):
+        told = element("RmtInf", element("Ustrd", "å" * 3000))
+        entries = [entry("1.00", element("TxDtls", money("1.00"), told), ref="R1")]
+        content = document(statement(entries, more="<!-- a comment -->" + " " * blanks))
+        assert read_bank("sepa", content).frame["remittance"].to_list() == ["å" * 3000]
+
+
+def test_a_prefix_that_is_bound_elsewhere_only_is_refused() -> None:
+    strange = entry("1.00", "<x:y/>", ref="R")
+    bound = statement([strange] * 300).replace("<Stmt>", '<Stmt xmlns:x="urn:x">')
+    assert read_bank("sepa", document(bound)).frame.height == 300
+    with pytest.raises(Unreadable, match="prefix x"):
+        read_bank("sepa", document(bound, statement([strange] * 300)))
+
+
+def test_a_blank_that_is_none_in_xml_is_refused_between_known_entries() -> None:
+    with pytest.raises(Unreadable):
+        read_bank("sepa", document(statement([*MANY, "\x1c", *MANY])))
+
+
+def test_many_small_documents_are_read_each() -> None:
+    one = document(statement([entry("1.00", ref="R")]))
+    assert read_bank("sepa", one * 3000).frame.height == 3000
+
+
+def test_a_tag_without_an_end_is_left_to_the_parser() -> None:
+    with pytest.raises(Unreadable):
+        read_bank("sepa", document(statement([*MANY, '<a b="' + "x" * 12_000_000 + '"/>'])))

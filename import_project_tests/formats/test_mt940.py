@@ -241,3 +241,12 @@ def test_a_file_cut_in_the_envelope_of_its_next_message_is_not_bookable() -> Non
     for cut in range(1, len(envelope)):
         assert problems(read(one, envelope[:cut])) == [(None, "torn", None)]
     assert not read(one, envelope, ":20:REF\n").bookable
+
+
+@pytest.mark.parametrize("before", [b"\x01", b" ", b"\n\n "])
+def test_what_stands_before_the_first_field_takes_nothing_of_it(before: bytes) -> None:
+    reading = read_bank("mt940", before + message(line("5.00"), net="5.00").encode())
+    assert (reading.statements[0].identification, reading.bookable) == ("REF", True)
+    assert only(reading)["row_number"] == 5 + before.count(b"\n")
+    with pytest.raises(FileRefused):
+        read_bank("mt940", b"{1:F01}\n :20:X\n")

@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import polars as pl
 
-from import_project.formats.bai2.records import Record, funds_end
+from import_project.formats.bai2.records import Record, after_funds, funds_end
 from import_project.formats.payment_rows import minor_units
 
 #: Currencies whose minor unit is not a hundredth (ISO 4217).
@@ -13,7 +13,7 @@ _WITHOUT_MINOR = frozenset(
     {"BIF", "CLP", "DJF", "GNF", "ISK", "JPY", "KMF", "KRW", "PYG", "RWF", "UGX", "VND", "VUV", "XAF", "XOF", "XPF"}
 )
 _THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
-_AMOUNTS_OF = {"S": 3, "V": 2}
+_MOST = 10**18
 #: A transaction that tells something without money.
 TOLD_ONLY = "890"
 
@@ -35,9 +35,9 @@ def amount(text: str) -> int | None:
 
 
 def hundredths(amount: int, currency: str) -> int | None:
-    """Return an amount in the currency's minor unit as hundredths; None where it is finer."""
+    """Return an amount in the currency's minor unit as hundredths; None where it is finer, or has over 18 digits."""
     if currency in _WITHOUT_MINOR:
-        return amount * 100
+        return amount * 100 if abs(amount) < _MOST // 100 else None
     if currency in _THOUSANDTHS:
         return amount // 10 if amount % 10 == 0 else None
     return amount
@@ -47,7 +47,8 @@ def in_hundredths(amount: pl.Expr, currency: pl.Expr) -> pl.Expr:
     """Return the same for columns."""
     tenth = pl.when(amount % 10 == 0).then(amount // 10)
     scaled = pl.when(currency.is_in(list(_THOUSANDTHS))).then(tenth).otherwise(amount)
-    return pl.when(currency.is_in(list(_WITHOUT_MINOR))).then(amount * 100).otherwise(scaled)
+    hundredfold = pl.when(amount.abs() < _MOST // 100).then(amount) * 100
+    return pl.when(currency.is_in(list(_WITHOUT_MINOR))).then(hundredfold).otherwise(scaled)
 
 
 def day(text: str) -> date | None:
@@ -83,20 +84,8 @@ def stated(record: Record) -> tuple[str, str | None, list[Stated]] | None:
         if len(fields) <= place + 1:
             return None
         amounts.append(Stated(code=code, amount=whole(fields[place + 1])))
-        place = _after_funds(fields, place + 3)
+        place = after_funds(fields, place + 3)
     return account, currency or None, amounts
-
-
-def _after_funds(fields: list[str], place: int) -> int:
-    """Return which field follows the funds type at `place` and what belongs to it; the end where that is cut off."""
-    if len(fields) <= place:
-        return len(fields)
-    kind = fields[place].strip().upper()
-    if kind == "D":
-        count = fields[place + 1].strip() if len(fields) > place + 1 else ""
-        sound = count.isascii() and count.isdecimal() and len(count) < 4
-        return place + 2 + 2 * int(count) if sound else len(fields)
-    return place + 1 + _AMOUNTS_OF.get(kind, 0)
 
 
 def transactions(records: pl.DataFrame) -> pl.DataFrame:

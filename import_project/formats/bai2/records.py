@@ -12,7 +12,9 @@ from import_project.formats.text import decode_nordic
 _KINDS = "01|02|03|16|49|88|98|99"
 _FIRST = re.compile(r"\s*01,[^,\n]*,[^,\n]*,\d{6},\d{0,4},")
 _HEADS = [f"{kind}," for kind in _KINDS.split("|")]
-_BEHIND = rf"/([ \t]*(?:{_KINDS}),)"
+_BEHIND = (  # on the same line; a date such as `03/16,` in a text begins none
+    r"/([ \t]*(?:16,[0-9]{3},|(?:49|98|99),[+-]?[0-9]*,[0-9]|03,[^,/]*,(?:[A-Z]{3})?,|0[12],[^,/]*,[^,/]*,[0-9]|88,))"
+)
 _AMOUNTS_OF = {"S": 3, "V": 2}
 
 
@@ -81,11 +83,24 @@ def _physical(text: str) -> pl.DataFrame:
 
 def _joined(told: str, more: Sequence[str]) -> str:
     """Put continuations behind a transaction: behind its text with a blank, before that as further fields."""
+    begun = False
     for one in more:
-        fields = told.split(",")
-        begun = pl.select(_text_begun(pl.lit(pl.Series([fields])))).item()
+        fields = told.split(",") if not begun else []
+        begun = begun or len(fields) > max(2, after_funds(fields, 2) + 2)
         told = f"{told} {one}" if begun else f"{told},{one}"
     return told
+
+
+def after_funds(fields: list[str], place: int) -> int:
+    """Return which field follows the funds type at `place` and what belongs to it; the end where that is cut off."""
+    if len(fields) <= place:
+        return len(fields)
+    kind = fields[place].strip().upper()
+    if kind == "D":
+        count = fields[place + 1].strip() if len(fields) > place + 1 else ""
+        sound = count.isascii() and count.isdecimal() and len(count) < 4
+        return place + 2 + 2 * int(count) if sound else len(fields)
+    return place + 1 + _AMOUNTS_OF.get(kind, 0)
 
 
 def _text_begun(fields: pl.Expr) -> pl.Expr:

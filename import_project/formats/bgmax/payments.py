@@ -100,7 +100,8 @@ def _together(members: pl.DataFrame, text: pl.Expr, name: str, separator: str) -
     more = [pl.when(group.shift(-n) == group).then(pl.col("text").shift(-n)) for n in range(1, longest)]
     joined = pl.concat_str("text", *more, separator=separator, ignore_nulls=True) if more else pl.col("text")
     first = (group != group.shift(1)).fill_null(value=True)
-    return rows.select("group", joined.alias(name), first=first).filter("first").drop("first")
+    filled = pl.when(joined != "").then(joined)
+    return rows.select("group", filled.alias(name), first=first).filter("first").drop("first")
 
 
 def _joined(members: pl.DataFrame, record: str, name: str, *fields: str, separator: str = " ") -> pl.DataFrame:

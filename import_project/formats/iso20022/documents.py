@@ -28,20 +28,18 @@ class Document:
     def _pull(self) -> bytes:
         """Return the next bytes of this document; none at its end."""
         while not self._ended:
-            block = self._content.read(_BLOCK)
-            waiting = self.rest + block
             start = 1 if not hasattr(self, "_head") else 0
-            found = _DECLARATION.search(waiting, start)
-            if found:
-                self._ended, self.rest = True, waiting[found.start() :]
-                return waiting[: found.start()]
+            if found := _DECLARATION.search(self.rest, start):
+                self._ended, taken, self.rest = True, self.rest[: found.start()], self.rest[found.start() :]
+                return taken
+            block = self._content.read(_BLOCK)
             if not block:
-                self._ended, self.rest = True, b""
-                return waiting
-            if len(waiting) > _KEPT:
-                self.rest = waiting[-_KEPT:]
-                return waiting[:-_KEPT]
-            self.rest = waiting
+                self._ended, taken, self.rest = True, self.rest, b""
+                return taken
+            taken, kept = self.rest[:-_KEPT], self.rest[-_KEPT:]
+            self.rest = kept + block
+            if taken:
+                return taken
         return b""
 
     @property

@@ -31,10 +31,12 @@ def as_written(xml: str) -> Written | None:
     pattern: list[str] = []
     open_names: list[str] = []
     end = 0
+    first = _TOKEN.match(xml)
+    prefix = first[2][: first[2].rfind(":") + 1] if first else ""
     for token in _TOKEN.finditer(xml):
         closing, name, rest, told = token.groups()
-        if token.start() != end or "&" in rest:
-            return None
+        if token.start() != end or "&" in rest or ":" in rest or name[: name.rfind(":") + 1] != prefix:
+            return None  # a prefix of its own may be bound to nothing elsewhere
         end = token.end()
         text = told.strip()
         pattern.append(re.escape(xml[token.start() : token.start(4)]))
@@ -64,7 +66,7 @@ def as_written(xml: str) -> Written | None:
         pattern += [re.escape(told[:before]), _ROOM, re.escape(told[behind:])]
     if end != len(xml) or open_names:
         return None
-    return Written(key=tuple(key), texts=texts, pattern=re.compile(r"\s*" + "".join(pattern)))
+    return Written(key=tuple(key), texts=texts, pattern=re.compile(r"[ \t\r\n]*" + "".join(pattern)))
 
 
 def parted(key: Key, name: str) -> tuple[tuple[Key, list[int]], list[tuple[Key, list[int]]]]:
@@ -88,11 +90,16 @@ def parted(key: Key, name: str) -> tuple[tuple[Key, list[int]], list[tuple[Key, 
 
 
 def counted(key: Key, holder: str, name: str) -> Sequence[int]:
-    """Return how many elements of a name stand in each of the elements called `holder`."""
+    """Return how many children of a name each child called `holder` has."""
     counts: list[int] = []
+    path: list[str] = []
     for token in key:
-        if token == holder:
-            counts.append(0)
-        elif token == name:
-            counts[-1] += 1
+        if token == END:
+            path.pop()
+        elif token[0] not in "@=#":
+            path.append(token)
+            if path[1:] == [holder]:
+                counts.append(0)
+            elif path[1:] == [holder, name]:
+                counts[-1] += 1
     return counts

@@ -81,7 +81,9 @@ class _Reader:
                         self._number += 1
                     continue
                 parent = element.getparent()
-                found = thinned.found.popleft() if name == "Ntry" and thinned.found else None
+                found = None
+                if name == "Ntry" and thinned.found and next(element.iterancestors("{*}Ntry"), None) is None:
+                    found = thinned.found.popleft()
                 if name == "Ntry" and parent is not None and local(parent) in _CONTAINERS:
                     if head is None:
                         head, place = self._open(parent)

@@ -15,12 +15,14 @@ from import_project.formats.iso20022.documents import Document
 from import_project.formats.iso20022.entries import Unit
 from import_project.formats.iso20022.units import Form, Taken, Units, fitting
 
-_WINDOW = 1 << 20
+_FIRST, _WINDOW = 1 << 12, 1 << 20
 _UNIT = 1 << 15  # characters of an entry that is taken as one; of longer ones the transactions are
 _ENTRY = re.compile(r"<((?:[^\s<>/:!?]+:)?)Ntry(?=[\s/>])([^<>]*)>")
 _INSIDE = re.compile(r"<(/?)((?:[^\s<>/:!?]+:)?)(Ntry|TxDtls)(?=[\s/>])([^<>]*)>")
 _ENCODING = re.compile(rb"""<\?xml[^>]*\sencoding\s*=\s*["']([^"']*)["']""")
-_UTF8 = {b"utf-8", b"utf8", b"us-ascii", b"ascii"}
+_DECLARATION = re.compile(r"<\?xml[ \t\r\n][^?<]*\?>")
+_UTF8 = {b"utf-8", b"utf8"}
+_BLANKS = " \t\r\n"
 
 
 @dataclass(slots=True)
@@ -47,7 +49,7 @@ class Thinned:
         self._plain = utf16 or (declared is not None and declared[1].lower() not in _UTF8)
         self._text = ""
         self._rest = b""
-        self._window = 1 << 12  # small ones first: forms are learned from what went to the parser
+        self._window = _FIRST  # small ones first: forms are learned from what went to the parser
         self._inside: Inside | None = None
         self._run: list[Any] | None = None  # of entries or transactions that an empty element stands for already
 
@@ -80,7 +82,8 @@ class Thinned:
             return self._text.encode() + pending + block
         self._run = None  # the parser may have met its element by now
         text, at, out = self._text, 0, list[str]()
-        self._plain = _barred(text)
+        declared = _DECLARATION.match(text) if self._window == 2 * _FIRST else None
+        self._plain = _barred(text[declared.end() :] if declared else text)
         while not self._plain:
             before = at
             at = (
@@ -94,7 +97,8 @@ class Thinned:
             out.append(text[at:])
             at = len(text)
         self._text = text[at:]
-        return "".join(out).encode()
+        pending = self._decoder.getstate()[0] if self._plain else b""  # half a character, which the parser needs now
+        return "".join(out).encode() + pending
 
     def _entry(self, at: int, out: list[str], *, ended: bool) -> int:
         """Go on to behind the next entry, or behind its tag when it is long; as far as can be judged."""
@@ -118,7 +122,7 @@ class Thinned:
         end += len(close)
         fits = fitting(self._units.entry_forms, text, start)
         if fits is not None and fits[1].end() == end:
-            if self._run is None or (at < start and not text[at:start].isspace()):
+            if self._run is None or text[at:start].strip(_BLANKS):
                 out += [text[at:start], f"<{tag[1]}Ntry/>"]
                 self._run = []
                 self.found.append(self._run)
@@ -155,7 +159,7 @@ class Thinned:
         end += len(close)
         fits = fitting(self._units.transaction_forms, text, start)
         if fits is not None and fits[1].end() == end:
-            if self._run is None or (at < start and not text[at:start].isspace()):
+            if self._run is None or text[at:start].strip(_BLANKS):
                 out += [text[at:start], f"<{prefix}TxDtls/>"]
                 self._run = []
                 inside.taken.append(self._run)
@@ -174,6 +178,7 @@ class Thinned:
         begun = self._text.rfind("<", at)
         end = begun if begun >= 0 and self._text.find(">", begun) < 0 else len(self._text)
         out.append(self._text[at:end])
+        self._plain = len(self._text) - end > _UNIT  # a tag as long as that is the parser's to refuse
         return end
 
 
@@ -187,6 +192,6 @@ def _going_on(form: Form, text: str, at: int, run: list[Any], make: Callable[[Fo
 
 
 def _barred(text: str) -> bool:
-    """Whether comments, CDATA, or instructions but for the declaration, stand in the text: tags in them are none."""
+    """Whether comments, CDATA or instructions stand in the text: tags in them are none."""
     comments = "!" in text and "<!" in text  # the single character is looked for much faster
-    return comments or ("?" in text and "<?" in text.removeprefix("<?"))
+    return comments or ("?" in text and "<?" in text)

@@ -33,16 +33,18 @@ def fields(text: str) -> pl.DataFrame:
     """Return the fields of a text: `tag`, `value` without line ends at either side, `line` of the tag, `message` from
     1: from a `:20:` to the next, or to behind an end mark (`-`); `closes`: whether one stands behind the value.
     """
-    before, *parts = _TAG.split(text)
+    begun = text.lstrip(_BEFORE)
+    before, *parts = _TAG.split(begun)
+    above = text[: len(text) - len(begun)].count("\n")
     value = pl.col("value")
     found = pl.DataFrame({"tag": parts[::2], "value": parts[1::2]}, schema={"tag": pl.String, "value": pl.String})
     lines = value.str.count_matches("\n", literal=True).cast(pl.Int64)
-    begun = (pl.col("tag") == "20") | pl.col("closes").shift(1, fill_value=False)
+    opens = (pl.col("tag") == "20") | pl.col("closes").shift(1, fill_value=False)
     return found.with_columns(
-        line=lines.cum_sum() - lines + (1 + before.count("\n")),
+        line=lines.cum_sum() - lines + (1 + above + before.count("\n")),
         closes=value.str.contains("\n-", literal=True) & value.str.contains(_END),
     ).with_columns(
-        message=1 + begun.cast(pl.Int64).cum_sum() - begun.first().cast(pl.Int64),
+        message=1 + opens.cast(pl.Int64).cum_sum() - opens.first().cast(pl.Int64),
         value=pl.when("closes").then(value.str.replace(f"(?s){_END}.*", "")).otherwise(value).str.strip_chars("\n"),
     )
 

@@ -36,6 +36,8 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
         raise NotRecognised("the content is no MT940 or MT942: no field such as :20: or :25: at its beginning")
     text = decode_nordic(whole_file)
     found = fields(text)
+    if found.is_empty():
+        raise NotRecognised("the content is no MT940 or MT942: no field begins a line")
     closing, last = ends(text), int(found["message"][-1])
     torn = found.group_by("message", maintain_order=True).agg(pl.col("closes").any()).filter(~pl.col("closes"))
     open_ends = {m for m in torn["message"] if closing or (m == last and not text.endswith("\n"))}
