@@ -18,6 +18,7 @@ from import_project.records.outcomes import Counts
 from import_project.records.postings import Answer, Draft, PostingKind, PostingState
 from import_project.records.statements import Filed, Statement
 from import_project.store.ledger import Ledger
+from import_project.store.ledger.database import newest, upgrade
 from import_project.store.ledger.postings import posting_key
 from import_project.store.ledger.tables import metadata
 
@@ -59,6 +60,17 @@ def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
         context = MigrationContext.configure(connection, opts={"compare_type": True})
         differences = compare_metadata(context, metadata)
     assert differences == []
+
+
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+def test_ledger_of_an_earlier_release_is_brought_up_when_it_is_opened(ledger: Ledger, revision: str) -> None:
+    with ledger.database.engine.execution_options(write=True).begin() as connection:
+        upgrade(connection, revision)
+    ledger.sightings.unended("f")
+    with ledger.database.engine.connect() as connection:
+        context = MigrationContext.configure(connection)
+        assert context.get_current_revision() == newest()
+        assert compare_metadata(context, metadata) == []
 
 
 def test_two_processes_may_open_an_empty_ledger_at_once(ledger: Ledger) -> None:

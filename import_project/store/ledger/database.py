@@ -5,6 +5,7 @@ import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -16,9 +17,14 @@ from sqlalchemy.engine import Connection, Engine
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
 from import_project.store.disk import disk_errors
 
-HEAD = "0003"
 _WAL_TRIES = 200
 _MIGRATIONS = Path(__file__).with_name("migrations")
+
+
+@cache
+def newest() -> str:
+    """Return the newest migration's revision: their files begin with it."""
+    return max(path.name[:4] for path in (_MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
 class Database:
@@ -68,11 +74,11 @@ class Database:
             return
         with _database_errors():
             with self.engine.connect() as connection:
-                ready = _version(connection) == HEAD
+                ready = _version(connection) == newest()
             if not ready:
                 with self.engine.execution_options(write=True).begin() as connection:
                     self.lock(connection, "import_project migrations")
-                    _upgrade(connection)
+                    upgrade(connection)
         self._migrated = True
 
 
@@ -82,8 +88,8 @@ def _version(connection: Connection) -> str | None:
     return connection.execute(sa.text("SELECT version_num FROM alembic_version")).scalar()
 
 
-def _upgrade(connection: Connection) -> None:
-    """Run what is missing of the migrations, inside the caller's transaction."""
+def upgrade(connection: Connection, revision: str = "head") -> None:
+    """Run what is missing of the migrations up to `revision`, inside the caller's transaction."""
     from alembic import command
     from alembic.config import Config
 
@@ -91,7 +97,7 @@ def _upgrade(connection: Connection) -> None:
     config.set_main_option("script_location", str(_MIGRATIONS))
     config.set_main_option("path_separator", "os")
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    command.upgrade(config, revision)
 
 
 def _url(text: str) -> sa.URL:
