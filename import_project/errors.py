@@ -9,7 +9,9 @@ ImportProjectError
 │   ├── HostKeyRefused      the server is not the one we know (retry)
 │   ├── SourceDenied        the server forbids a step, such as a rename (retry)
 │   ├── FileVanished        listed, then gone (retry)
-│   └── FileChanged         size or mtime moved while it was read (retry)
+│   ├── FileChanged         size or mtime moved while it was read (retry)
+│   ├── InvoicesUnusable    the list of open invoices is missing, or holds what is no invoice (retry)
+│   └── InvoicesStale       the list of open invoices is too old to match with
 ├── StoreError              our own side
 │   ├── StoreFull           no space, no rights or no answer from a disk (retry)
 │   ├── StoreDamaged        stored bytes are missing or not what their name says
@@ -106,6 +108,16 @@ class FileVanished(SourceError):
 
 class FileChanged(SourceError):
     """Size or mtime moved while the file was read."""
+
+
+class InvoicesUnusable(SourceError):
+    """The list of open invoices is missing, or an item of it is no invoice."""
+
+
+class InvoicesStale(SourceError):
+    """The list of open invoices is older than the feed allows."""
+
+    retry = False
 
 
 class StoreError(ImportProjectError):

@@ -4,17 +4,16 @@ in `sources` and `files`; YAML is read in `load`."""
 import re
 from typing import Annotated, Literal, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, model_validator
 
 from import_project.config.files import Files, Folders
 from import_project.config.formats import Format
+from import_project.config.match import Match
 from import_project.config.python_objects import Reference, is_reference
 from import_project.config.schemas import Name
 from import_project.config.sources import Source
-from import_project.config.values import Secret, Strict, Text, Url
+from import_project.config.values import Secret, Strict, Text, Url, UrlPath
 from import_project.formats.registry import ROW_FORMATS
-
-UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")]
 
 
 def _schema_name(text: str) -> str:
@@ -23,17 +22,12 @@ def _schema_name(text: str) -> str:
     return text
 
 
-class Match(Strict):
-    """Where open invoices come from and which rules decide, in their order."""
-
-    invoices: UrlPath
-    rules: tuple[Literal["reference", "references"], ...] = Field(default=("reference", "references"), min_length=1)
-
-
 class Post(Strict):
-    """Where results are posted: `rows` for a row feed; `matched` (with `{invoice_id}`) and `unmatched` for payments.
+    """Where results are posted: `rows` of a row feed; payments that are `matched` (with `{invoice_id}`) or `unmatched`,
+    and `credits`, what is left over of them.
 
-    `on_row` is Python that is called with each row of a row feed, in place of an API.
+    `on_row`, `on_matched` and `on_unmatched` are Python that is called in place of an API: with each row of a row feed,
+    with each payment that settles an invoice or leaves a credit, with each that settles nothing.
     """
 
     api: Name | None = None
@@ -41,10 +35,13 @@ class Post(Strict):
     on_row: Reference | None = None
     matched: UrlPath | None = None
     unmatched: UrlPath | None = None
+    credits: UrlPath | None = None
+    on_matched: Reference | None = None
+    on_unmatched: Reference | None = None
 
     @model_validator(mode="after")
     def _places(self) -> Self:
-        known = {"rows": [], "matched": ["invoice_id"], "unmatched": []}
+        known = {"rows": [], "matched": ["invoice_id"], "unmatched": [], "credits": []}
         for key, wanted in known.items():
             path = getattr(self, key)
             if path is not None and re.findall(r"\{(\w*)\}", path) != wanted:
@@ -52,6 +49,16 @@ class Post(Strict):
                     f"{key} must hold {'{invoice_id} once' if wanted else 'nothing in braces'}, not {path!r}"
                 )
         return self
+
+    @property
+    def paths(self) -> dict[str, str | None]:
+        """The API's paths, by key."""
+        return {f"post.{k}": getattr(self, k) for k in ("rows", "matched", "unmatched", "credits")}
+
+    @property
+    def calls(self) -> dict[str, str | None]:
+        """The Python that is called, by key."""
+        return {f"post.{k}": getattr(self, k) for k in ("on_row", "on_matched", "on_unmatched")}
 
 
 class Poll(Strict):
@@ -80,10 +87,6 @@ class Feed(Strict):
     def _parts_fit(self) -> Self:
         rows = self.kind == "rows"
         self._only_what_belongs(rows=rows)
-        if rows and (self.post.rows is None) == (self.post.on_row is None):
-            raise ValueError("a feed of rows needs exactly one of post.rows and post.on_row")
-        if (self.post.on_row is not None) == (self.post.api is not None):
-            raise ValueError("post.api goes with post.rows, not with post.on_row" if rows else "post.api is missing")
         if self.source.kind == "http_pull" and self.files.done_file is not None:
             raise ValueError("files.done_file has no meaning at fixed addresses (source.kind: http_pull)")
         if self.source.read_only and self.files.folders != Folders():
@@ -93,17 +96,46 @@ class Feed(Strict):
         return self
 
     def _only_what_belongs(self, *, rows: bool) -> None:
-        wanted = {"schema": self.schema_name}
-        optional = {"post.rows": self.post.rows, "post.on_row": self.post.on_row}
-        optional |= {"transform": self.transform, "skip_if": self.skip_if}
-        other = {"match": self.match, "post.matched": self.post.matched, "post.unmatched": self.post.unmatched}
-        needed, strange = (wanted, other) if rows else (other, wanted | optional)
+        belongs = {"post.rows", "post.on_row"} if rows else {"post.matched", "post.unmatched", "post.credits"}
+        belongs |= set() if rows else {"post.on_matched", "post.on_unmatched"}
+        given = {k for k, v in (self.post.paths | self.post.calls).items() if v is not None}
+        of_rows = {"schema": self.schema_name, "transform": self.transform, "skip_if": self.skip_if}
+        strange = given - belongs | {k for k, v in of_rows.items() if v is not None and not rows}
+        strange |= {"match"} if rows and self.match is not None else set()
+        needed = {"schema": self.schema_name} if rows else {"match": self.match}
         for key, value in needed.items():
             if value is None:
                 raise ValueError(f"a feed of {self.kind} needs {key}")
-        for key, value in strange.items():
-            if value is not None:
-                raise ValueError(f"a feed of {self.kind} has no {key}")
+        for key in sorted(strange):
+            raise ValueError(f"a feed of {self.kind} has no {key}")
+        if rows:
+            _exactly_one(self.post, "rows")
+        else:
+            self._payments_are_posted(self.match)
+        paths = {k for k, v in self.post.paths.items() if v is not None}
+        asked = self.match is not None and self.match.invoices.api is not None
+        if paths and self.post.api is None:
+            raise ValueError("post.api is missing")
+        if asked and self.post.api is None:
+            raise ValueError("post.api is missing: match.invoices is a path of it")
+        if not paths and not asked and self.post.api is not None:
+            raise ValueError(f"post.api goes with a path, not with {', '.join(sorted(given))} alone")
+
+    def _payments_are_posted(self, match: Match | None) -> None:
+        _exactly_one(self.post, "matched")
+        _exactly_one(self.post, "unmatched")
+        if (self.post.on_matched is None) != (self.post.on_unmatched is None):
+            raise ValueError("post.on_matched and post.on_unmatched go together")
+        leaves = match is not None and any(r.name == "overpayment" for r in match.rules)
+        if leaves and self.post.credits is None and self.post.on_matched is None:
+            raise ValueError("the rule overpayment needs post.credits: where what is left over is posted")
+
+
+def _exactly_one(post: Post, key: str) -> None:
+    name = "on_row" if key == "rows" else f"on_{key}"
+    if (getattr(post, key) is None) == (getattr(post, name) is None):
+        feed = "rows" if key == "rows" else "payments"
+        raise ValueError(f"a feed of {feed} needs exactly one of post.{key} and post.{name}")
 
 
 class Api(Strict):

@@ -13,6 +13,8 @@ from import_project.config.mistakes import told
 from import_project.config.python_objects import is_reference, load_object
 from import_project.config.schemas import Schema
 from import_project.errors import ConfigError
+from import_project.matching.decide import Rules
+from import_project.matching.rules import RULES
 from import_project.validation.from_pandera import from_pandera
 from import_project.validation.schema import RowSchema, condition_problem, empty_rows
 
@@ -21,18 +23,20 @@ Model = TypeVar("Model", bound=BaseModel)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callbacks:
-    """The Python that a row feed names: how rows are changed before they are read, which are left out, what takes
-    them."""
+    """The Python that a feed names: how rows are changed before they are read, which are left out, what takes rows and
+    payments."""
 
     transform: Any = None
     skip_if: Any = None
     on_row: Any = None
+    on_matched: Any = None
+    on_unmatched: Any = None
     parser: Any = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoadedFeed:
-    """A feed with the API, the schema and the Python it names. A feed with `post.on_row` has no API."""
+    """A feed with the API, the schema and the Python it names. One whose results Python takes may have no API."""
 
     feed: Feed
     api: Api | None
@@ -53,8 +57,21 @@ class LoadedFeed:
 
     @property
     def target(self) -> str:
-        """What postings are frozen for: the API's name, or that they are called."""
-        return self.api.api if self.api is not None else "on_row"
+        """What postings are frozen for: the API's name, or what is called."""
+        called = next((key.removeprefix("post.") for key, what in self.feed.post.calls.items() if what), None)
+        return called or (self.api.api if self.api is not None else "")
+
+    @property
+    def rules(self) -> Rules:
+        """The feed's rules of matching, with their options. Raises ConfigError for a feed that matches nothing."""
+        match = self.feed.match
+        if match is None:
+            raise ConfigError("the feed has no key match", feed=self.name)
+        return Rules(
+            chosen=tuple(RULES[r.name](**r.options) for r in match.rules),
+            widths=match.references.widths,
+            check_digits=frozenset(match.references.check_digits),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +142,7 @@ def _schema(path: Path, feed: Feed, environ: Mapping[str, str]) -> RowSchema | N
 def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:
     """Load what the feed names. Raises ConfigError for what cannot be called, or a condition that cannot be used."""
     parser = getattr(feed.format, "parser", None)
-    asked = {"transform": feed.transform, "post.on_row": feed.post.on_row, "format.parser": parser}
+    asked = {"transform": feed.transform, **feed.post.calls, "format.parser": parser}
     if feed.skip_if is not None and is_reference(feed.skip_if):
         asked["skip_if"] = feed.skip_if
     found = {
@@ -152,6 +169,8 @@ def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:
         transform=found.get("transform"),
         skip_if=found.get("skip_if"),
         on_row=found.get("post.on_row"),
+        on_matched=found.get("post.on_matched"),
+        on_unmatched=found.get("post.on_unmatched"),
         parser=found.get("format.parser"),
     )
 

@@ -8,7 +8,16 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    model_validator,
+)
 
 from import_project.errors import ConfigError
 
@@ -56,6 +65,7 @@ def _http(value: str) -> str:
     return value
 
 
+UrlPath = Annotated[str, StringConstraints(pattern=r"^/[^\s]*$")]
 Text = Annotated[str, BeforeValidator(_from_environment)]
 Url = Annotated[str, BeforeValidator(_from_environment), AfterValidator(_http)]
 Port = Annotated[int, BeforeValidator(_from_environment), Field(ge=1, le=65_535)]

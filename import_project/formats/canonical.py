@@ -3,9 +3,7 @@
 import polars as pl
 
 from import_project.frames import MONEY, PAYMENTS, REFERENCE
-
-#: The source of a candidate that was only found in free text.
-FREE_TEXT = "free_text"
+from import_project.records.payments import FREE_TEXT
 
 #: A creditor reference (ISO 11649), or a number of four digits or more, with letters or a year before it and parts
 #: between strokes: `RF18539007547034`, `INV-2026/0042`, `4711`.

@@ -1,1 +1,1 @@
-"""Payments times invoices to matches. Pure: no clock, no network, no frames; the same in any order."""
+"""Payments times invoices to matches. Pure: no clock, no network, no storage; the same in any order."""

@@ -106,8 +106,9 @@ async def _rights(parts: Parts, loaded: LoadedFeed, source: Source) -> AsyncIter
 
 async def _api(parts: Parts, loaded: LoadedFeed) -> Finding:
     if loaded.api is None:
-        return _good(loaded, "on_row", f"{loaded.feed.post.on_row} is called with each row")
-    path = loaded.feed.match.invoices if loaded.feed.match else "/"
+        name, called = next((k.removeprefix("post."), v) for k, v in loaded.feed.post.calls.items() if v)
+        return _good(loaded, name, f"{called} is called with each {'row' if name == 'on_row' else 'payment'}")
+    path = (loaded.feed.match and loaded.feed.match.invoices.api) or "/"
     try:
         async with parts.open_api(loaded) as api:
             await api.get(path)

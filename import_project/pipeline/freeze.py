@@ -1,7 +1,7 @@
 """Freezing decisions and their postings, for bank and row feeds alike; and what the ledger then holds of each row."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -11,16 +11,26 @@ import polars as pl
 from import_project.frames import MONEY
 from import_project.pipeline.hold import Held
 from import_project.pipeline.identity import subject
-from import_project.records.postings import Draft, Taken
+from import_project.records.postings import Again, Draft, Taken
 
 #: What a row is called in the table `decisions` when an earlier file brought it, and when the feed leaves it out.
 REPEATED, SKIPPED = "repeated", "skipped"
 
 
-def freeze(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], *, taken: Taken | None = None) -> pl.DataFrame:
+def freeze(
+    held: Held,
+    accepted: pl.DataFrame,
+    drafts: Iterable[Draft],
+    *,
+    taken: Taken | None = None,
+    again: Sequence[Again] = (),
+    causes: Collection[str] = (),
+) -> pl.DataFrame:
     """Freeze drafts, and return what the ledger holds now about every accepted row: rows of the table `decisions`."""
-    parts = held.parts
-    parts.ledger.postings.freeze(held.claim, held.sha256, held.loaded.target, drafts, parts.clock(), taken=taken)
+    parts, now = held.parts, held.parts.clock()
+    parts.ledger.postings.freeze(
+        held.claim, held.sha256, held.loaded.target, drafts, now, taken=taken, again=again, causes=causes
+    )
     subjects = [subject(i) for i in accepted["identity"]]
     kinds = _kinds(held, accepted["row_number"].to_list(), subjects)
     money = held.loaded.schema is None

@@ -17,7 +17,7 @@ from import_project.pipeline.identity import subject
 from import_project.pipeline.quarantine import IDENTITY_NOW
 from import_project.pipeline.skip import left_out
 from import_project.posting import outbox
-from import_project.posting.callback import CallbackClient, CellType
+from import_project.posting.callback import CallbackClient, CellType, match_of, row_of
 from import_project.posting.client import ImportApiClient
 from import_project.records.postings import Draft, PostingKind
 from import_project.validation.schema import RowSchema
@@ -42,8 +42,10 @@ def accepted_rows(held: Held) -> Iterator[pl.DataFrame]:
 
 
 async def post_matched(held: Held) -> Facts:
-    """Send the matched payments of a bank file."""
-    return await _send(held, PostingKind.MATCHED)
+    """Send the matched payments of a bank file with what is left over of them; and those of earlier files that were
+    decided again with them."""
+    facts = await _send(held, PostingKind.MATCHED, PostingKind.CREDIT)
+    return facts | await _send_again(held)
 
 
 async def post_unmatched(held: Held) -> Facts:
@@ -51,25 +53,40 @@ async def post_unmatched(held: Held) -> Facts:
     return await _send(held, PostingKind.UNMATCHED)
 
 
-async def _send(held: Held, kind: PostingKind) -> Facts:
+async def _send_again(held: Held) -> dict[str, int]:
+    others = held.parts.ledger.postings.decided_again(held.feed, other_than=held.sha256)
+    sent = 0
+    for file in others:
+        for kind in (PostingKind.MATCHED, PostingKind.UNMATCHED):
+            sent += int(str((await _send(held, kind, file=file))["sent"]))
+    return {"sent of earlier files": sent} if sent else {}
+
+
+async def _send(held: Held, *kinds: PostingKind, file: str | None = None) -> dict[str, int]:
     parts = held.parts
-    async with _client(held) as client:
+    async with _client(held, kinds[0]) as client:
         sent = await outbox.send(
             client,
             parts.ledger.postings,
             held.claim,
-            held.sha256,
-            [kind],
+            file or held.sha256,
+            kinds,
             api=held.loaded.target,
             clock=parts.clock,
         )
     return {"sent": sent.done, "rejected": sent.rejected}
 
 
-def _client(held: Held) -> ImportApiClient | CallbackClient:
-    if held.loaded.api is not None:
-        return held.parts.open_api(held.loaded)
-    return CallbackClient(held.loaded.callbacks.on_row, held.feed, cell_types(held.loaded.schema))
+def _client(held: Held, kind: PostingKind) -> ImportApiClient | CallbackClient:
+    calls = held.loaded.callbacks
+    if kind is PostingKind.ROW and calls.on_row is not None:
+        cells = cell_types(held.loaded.schema)
+        return CallbackClient(calls.on_row, "on_row", lambda posting: row_of(posting, held.feed, cells))
+    name = "on_unmatched" if kind is PostingKind.UNMATCHED else "on_matched"
+    call = getattr(calls, name)
+    if kind is not PostingKind.ROW and call is not None:
+        return CallbackClient(call, name, lambda posting: match_of(posting, held.feed))
+    return held.parts.open_api(held.loaded)
 
 
 def cell_types(schema: RowSchema | None) -> Mapping[str, CellType]:

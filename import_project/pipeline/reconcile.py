@@ -1,159 +1,137 @@
-"""Step 8: fetch open invoices, match, and freeze every decision with its postings in one transaction.
+"""Step 8, second half: match, and freeze every decision with its postings.
 
-A payment is decided once. Run again, or sent again in another file, it keeps its decision, keys and bodies.
+A payment is decided once. Run again, or sent again in another file, it keeps its decision, keys and bodies. Only a
+payment that names nothing, and about which no person has decided, may be decided again, with others of its payer.
 """
 
 import contextlib
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import polars as pl
 
-from import_project.errors import ApiAnswerUnusable, ConfigError, DecidedMeanwhile
-from import_project.formats.canonical import FREE_TEXT
-from import_project.frames import MONEY
-from import_project.matching.match import match
-from import_project.pipeline.freeze import as_json, freeze
+from import_project.errors import ConfigError, DecidedMeanwhile
+from import_project.matching.decide import Decided, decide
+from import_project.matching.frames import TO_MATCH, payments_of
+from import_project.matching.rules import reference, several_payments
+from import_project.pipeline.decision_drafts import Decision, Listed, drafts, invoice_ids
+from import_project.pipeline.freeze import freeze
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import ENTRY, entry_subject, subject
-from import_project.records.payments import Invoice, Match, Payment, Reference
-from import_project.records.postings import Draft, PostingKind, Taken
+from import_project.pipeline.open_invoices import read_invoices, still_open
+from import_project.pipeline.remember import LedgerMemory
+from import_project.records.payments import Allocation, Match
+from import_project.records.postings import Again, Draft
 
-#: The table of open invoices; `fetched_at` (UTC) is when their list was asked for.
-INVOICES: dict[str, pl.DataType] = {
-    "invoice_id": pl.String(),
-    "reference": pl.String(),
-    "currency": pl.String(),
-    "open_amount": MONEY,
-    "fetched_at": pl.Datetime("us", "UTC"),
-}
 _MOST_CONTENTIONS = 10
 
 
-async def fetch_invoices(held: Held) -> Facts:
-    """Fetch the open invoices that this file is matched with, page by page, and keep them as a table."""
-    rules = held.loaded.feed.match
-    if rules is None:
-        raise ConfigError("the feed has no key match")
-    fetched_at = held.parts.clock()  # before the first page: what is posted later may not be in the list
-    async with held.parts.open_api(held.loaded) as api:
-        invoices = [_invoice(item) async for item in api.pages(rules.invoices)]
-    rows = [(i.invoice_id, i.reference, i.currency, i.open_amount, fetched_at) for i in invoices]
-    held.parts.tables.write(held.feed, "open_invoices", held.sha256, pl.DataFrame(rows, schema=INVOICES, orient="row"))
-    return {"invoices": len(invoices)}
-
-
-def _invoice(item: dict[str, Any]) -> Invoice:
-    try:
-        amount = Decimal(str(item["open_amount"]))
-        if not amount.is_finite() or amount != round(amount, 2):
-            raise InvalidOperation
-        return Invoice(
-            invoice_id=str(item["invoice_id"]),
-            reference=str(item["reference"] or ""),
-            currency=str(item["currency"]),
-            open_amount=amount,
-        )
-    except KeyError as error:
-        raise ApiAnswerUnusable(f"an open invoice has no {error.args[0]}") from None
-    except InvalidOperation:
-        raise ApiAnswerUnusable(f"the open amount of invoice {item['invoice_id']} is no amount of money") from None
-
-
 async def reconcile(held: Held) -> Facts:
-    """Decide about every accepted payment that is not decided yet, and freeze what follows from it."""
-    feed = held.loaded.feed
-    if feed.match is None:
+    """Decide about every accepted payment that is not decided yet, and freeze what follows from it.
+
+    Raises InvoicesStale when the list of open invoices is too old.
+    """
+    if held.loaded.feed.match is None:
         raise ConfigError("the feed has no key match")
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
-    stored = held.parts.tables.read(held.feed, "open_invoices", held.sha256)
-    payments = list(_payments(accepted))
-    about = accepted.select("row_number", "remittance", "payer_name", "payer_account", "bank_reference")
-    of_entry = {
-        row.pop("row_number"): _entry(row) for row in accepted.select("row_number", *ENTRY).iter_rows(named=True)
-    }
-    details = {row.pop("row_number"): row for row in about.iter_rows(named=True)}
-    since = stored["fetched_at"][0] if stored.height else held.parts.clock()
+    named = accepted.with_columns(payment_id=pl.Series([subject(i) for i in accepted["identity"]], dtype=pl.String))
+    beside = _beside(named)
+    postings = held.parts.ledger.postings
     for _ in range(_MOST_CONTENTIONS):
-        before = held.parts.ledger.postings.decided(held.feed, [p.payment_id for p in payments])
-        taken = held.parts.ledger.postings.taken(held.loaded.target, since=since)
-        matches = match(
-            (p for p in payments if p.payment_id not in before), _still_open(stored, taken), feed.match.rules
-        )
-        drafts = [replace(d, **of_entry[d.row_number]) for m in matches for d in _drafts(held, m, details)]
+        before = postings.decided(held.feed, named["payment_id"].to_list())
+        fresh = named.filter(~pl.col("payment_id").is_in(list(before))) if before else named
+        again: tuple[Again, ...] = ()
+        causes, made = set[str](), list[Draft]()
+        taken = None
+        if fresh.height:
+            stored, since = read_invoices(held)
+            taken = postings.taken(held.loaded.target, since=since)
+            memory = LedgerMemory(held.parts.ledger, held.feed, held.loaded.target)
+            invoices = still_open(stored, taken.of)
+            decided = decide(fresh, invoices, held.loaded.rules, memory)
+            work = _Work(held=held, decided=decided, memory=memory, invoices=_listed(invoices, decided), beside=beside)
+            made = list(work.drafts(fresh))
+            again, causes = work.again(), work.causes()
         with contextlib.suppress(DecidedMeanwhile):
-            decisions = freeze(held, accepted, drafts, taken=taken)
+            decisions = freeze(held, accepted, made, taken=taken, again=again, causes=causes)
             held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
-            return dict(decisions.group_by("kind").len().sort("kind").iter_rows())
+            facts: dict[str, int | str] = dict(decisions.group_by("kind").len().sort("kind").iter_rows())
+            return facts | ({"decided again": len(again)} if again else {})
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
 
 
-def _still_open(stored: pl.DataFrame, taken: Taken) -> list[Invoice]:
-    """Return the invoices as fetched, less what is frozen for them and may not show in the list yet."""
-    rows = stored.drop("fetched_at").iter_rows(named=True)
-    invoices = [Invoice(**row) for row in rows]
-    nothing = Decimal(0)
-    return [replace(i, open_amount=i.open_amount - taken.of.get(i.invoice_id, nothing)) for i in invoices]
-
-
-def _payments(accepted: pl.DataFrame) -> Iterator[Payment]:
-    for row in accepted.iter_rows(named=True):
-        yield Payment(
-            payment_id=subject(row["identity"]),
-            row_number=row["row_number"],
-            account=row["account"] or "",
-            currency=row["currency"],
-            amount=row["amount"],
-            booking_date=row["booking_date"],
-            references=tuple(Reference(**r) for r in row["references"] if r["source"] != FREE_TEXT),  # no rule reads it
-            booked=row["status"] == "BOOK",
-            reversal=row["reversal"],
-        )
-
-
-def _entry(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {"entry": entry_subject(row), "lump": bool(row["lump"])}
-
-
-def _drafts(held: Held, decision: Match, details: Mapping[int, dict[str, Any]]) -> Iterator[Draft]:
-    """One posting for each invoice a payment settles, or one that says why it settles none."""
-    post, payment = held.loaded.feed.post, decision.payment
-    common = {
-        "payment_id": payment.payment_id,
-        "currency": payment.currency,
-        "payment_amount": payment.amount,
-        "booking_date": payment.booking_date,
-        "account": payment.account,
-        "references": [r.text for r in payment.references],
+def _beside(named: pl.DataFrame) -> Mapping[str, Mapping[str, Any]]:
+    """Return what decisions carry beside the payments, by payment: the remittance text, and the bank's entry."""
+    columns = named.select("payment_id", "remittance", *ENTRY)
+    return {
+        row["payment_id"]: {"remittance": row["remittance"], "entry": entry_subject(row), "lump": bool(row["lump"])}
+        for row in columns.iter_rows(named=True)
     }
-    rule = {"rule": decision.rule, "rule_version": decision.rule_version}
-    evidence = as_json({**rule, "reason": decision.reason, "evidence": decision.evidence})
-    if decision.reason is not None:
-        payer = details[payment.row_number]
-        body = as_json({**common, **payer, "reason": decision.reason, "explanation": decision.evidence})
-        yield Draft(
-            subject=payment.payment_id,
-            part=0,
-            kind=PostingKind.UNMATCHED,
-            row_number=payment.row_number,
-            path=post.unmatched or "",
-            body=body,
-            evidence=evidence,
-        )
-        return
-    for part, allocation in enumerate(sorted(decision.allocations, key=lambda a: a.invoice_id)):
-        settled = {"invoice_id": allocation.invoice_id, "amount": allocation.amount, "residual": allocation.residual}
-        yield Draft(
-            subject=payment.payment_id,
-            part=part,
-            kind=PostingKind.MATCHED,
-            row_number=payment.row_number,
-            invoice_id=allocation.invoice_id,
-            amount=allocation.amount,
-            path=(post.matched or "").replace("{invoice_id}", quote(allocation.invoice_id, safe="")),
-            body=as_json({**common, **settled, **rule}),
-            evidence=evidence,
-        )
+
+
+def _listed(invoices: pl.DataFrame, decided: Decided) -> Mapping[str, Listed]:
+    """Return what of the invoices that are settled goes with their postings."""
+    wanted = invoice_ids((*decided.matches, *decided.later)) | set(decided.plain["invoice_id"])
+    columns = invoices.select("invoice_id", "reference", "currency", "version")
+    rows = columns.filter(pl.col("invoice_id").is_in(list(wanted))).iter_rows()
+    return {name: Listed(reference=text, currency=currency, version=v) for name, text, currency, v in rows}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Work:
+    """What was decided, and what is needed to make drafts of it."""
+
+    held: Held
+    decided: Decided
+    memory: LedgerMemory
+    invoices: Mapping[str, Listed]
+    beside: Mapping[str, Mapping[str, Any]]
+
+    def drafts(self, fresh: pl.DataFrame) -> Iterator[Draft]:
+        """Yield the drafts of this file's payments; of those that take others back, last."""
+        for match in self._plain(fresh):
+            yield from self._drafts(match)
+        for match in sorted(self.decided.matches, key=lambda m: m.reverses is not None):
+            yield from self._drafts(match)
+
+    def again(self) -> tuple[Again, ...]:
+        """Return new decisions about payments of earlier files."""
+        found = []
+        for match in self.decided.later:
+            known = self.memory.looked_at[match.payment.payment_id]
+            made = self._decision(match, remittance=known.remittance)
+            found.append(Again(drafts=tuple(self._made(made)), changes=known.changes))
+        return tuple(found)
+
+    def causes(self) -> set[str]:
+        """Return the payments from which new decisions about others follow: they are kept together with them."""
+        follow = {m.payment.payment_id for m in self.decided.matches if m.reverses is not None}
+        if any(m.rule == several_payments.NAME for m in self.decided.later):
+            follow |= {m.payment.payment_id for m in self.decided.matches if m.rule == several_payments.NAME}
+        return follow
+
+    def _plain(self, fresh: pl.DataFrame) -> Iterator[Match]:
+        """The plain cases as matches, in row order."""
+        plain = self.decided.plain.sort("row")
+        payments = payments_of(fresh.select(list(TO_MATCH))[plain["row"]])
+        for payment, invoice_id in zip(payments, plain["invoice_id"], strict=True):
+            nothing = payment.amount * 0
+            whole = Allocation(invoice_id=invoice_id, amount=payment.amount, settles=payment.amount, residual=nothing)
+            yield Match(
+                payment=payment,
+                rule=reference.NAME,
+                rule_version=reference.VERSION,
+                allocations=(whole,),
+                evidence=f"invoice {invoice_id}: its reference, and what is open",
+            )
+
+    def _drafts(self, match: Match) -> Iterator[Draft]:
+        yield from self._made(self._decision(match, **self.beside[match.payment.payment_id]))
+
+    def _decision(self, match: Match, **beside: Any) -> Decision:
+        settings = self.held.loaded.feed.match
+        return Decision(match=match, edition=settings.edition if settings else "", **beside)
+
+    def _made(self, decision: Decision) -> Iterator[Draft]:
+        return drafts(decision, self.held.loaded.feed.post, self.invoices)

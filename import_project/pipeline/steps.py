@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from import_project.config.load import LoadedFeed
 from import_project.pipeline.conclude import conclude
 from import_project.pipeline.hold import Facts, Step, run_step
+from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import post_matched, post_rows, post_unmatched
 from import_project.pipeline.read import parse_file, validate_rows
 from import_project.pipeline.receive import receive
-from import_project.pipeline.reconcile import fetch_invoices, reconcile
+from import_project.pipeline.reconcile import reconcile
 
 ROW_STEPS: Mapping[str, Step] = {
     "receive": receive,

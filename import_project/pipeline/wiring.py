@@ -33,7 +33,7 @@ def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:
     """Build the client of a feed's API. Raises ConfigError for a feed that calls Python in its place."""
     api = loaded.api
     if api is None:
-        raise ConfigError("the feed has no API: post.on_row is called", feed=loaded.name)
+        raise ConfigError("the feed has no API: Python is called in its place", feed=loaded.name)
     return ImportApiClient(
         api.base_url,
         api.token.reveal(environ),

@@ -1,13 +1,16 @@
-"""Python of the user's own in an API's place: it is called once for each row. What is called when is the outbox's."""
+"""Python of the user's own in an API's place: called once for each posting. What is called when is the outbox's."""
 
 import asyncio
 import inspect
 import json
 from collections.abc import Callable, Mapping
+from datetime import date
+from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
 from import_project.errors import ApiUnavailable, ImportProjectError, RowRejected
+from import_project.records.matches import PaymentFacts, PaymentMatch
 from import_project.records.postings import Posting
 from import_project.records.rows import Row
 
@@ -16,15 +19,16 @@ _ASYNC_AT_ONCE = 8
 
 
 class CallbackClient:
-    """Calls `on_row(row)`, which may be async; up to eight of those run at once, of others one, in row order.
+    """Calls Python, which may be async; up to eight of those run at once, of others one, in row order.
 
-    What it returns is the receipt, as text. RowRejected rejects the row; any other error leaves it unknown: it is
-    called again later with the same key, as an API would be.
+    What it returns is the receipt, as text. RowRejected rejects the row or payment; any other error leaves it unknown:
+    it is called again later with the same key, as an API would be.
     """
 
-    def __init__(self, on_row: Callable[[Row], Any], feed: str, cells: Mapping[str, CellType]) -> None:
-        self._on_row, self._feed, self._cells = on_row, feed, cells
-        asked = on_row if inspect.isroutine(on_row) else getattr(on_row, "__call__", on_row)  # noqa: B004 - for objects
+    def __init__(self, call: Callable[[Any], Any], name: str, handed: Callable[[Posting], Any]) -> None:
+        """`handed` makes what is handed over of a posting; `name` is what the feed calls the callback."""
+        self._call, self._name, self._handed = call, name, handed
+        asked = call if inspect.isroutine(call) else getattr(call, "__call__", call)  # noqa: B004 - for objects
         self.concurrency = _ASYNC_AT_ONCE if inspect.iscoroutinefunction(asked) else 1
 
     async def __aenter__(self) -> Self:
@@ -37,24 +41,58 @@ class CallbackClient:
         """Nothing is closed."""
 
     async def post(self, posting: Posting) -> tuple[int, str]:
-        """Hand one frozen row over. Returns 200 and the receipt, or 422 and why it was rejected."""
-        values = {column: self._value(column, value) for column, value in json.loads(posting.body).items()}
-        row = Row(feed=self._feed, number=posting.row_number, key=posting.key, values=values)
+        """Hand one frozen posting over. Returns 200 and the receipt, or 422 and why it was rejected."""
+        handed = self._handed(posting)
         try:
             if self.concurrency == 1:
-                answer = await asyncio.to_thread(self._on_row, row)
+                answer = await asyncio.to_thread(self._call, handed)
             else:
-                answer = self._on_row(row)
+                answer = self._call(handed)
             if inspect.isawaitable(answer):
                 answer = await answer
         except RowRejected as rejected:
             return 422, rejected.what
         except ImportProjectError as error:
-            raise ApiUnavailable(f"on_row failed at row {row.number}: {error.what}") from error
+            raise ApiUnavailable(f"{self._name} failed at row {posting.row_number}: {error.what}") from error
         except Exception as error:
             told = f"{type(error).__name__}: {error}"[:200]
-            raise ApiUnavailable(f"on_row failed at row {row.number}: {told}") from error
+            raise ApiUnavailable(f"{self._name} failed at row {posting.row_number}: {told}") from error
         return 200, "" if answer is None else str(answer)
 
-    def _value(self, column: str, value: Any) -> Any:
-        return self._cells[column](value) if column in self._cells and value is not None else value
+
+def row_of(posting: Posting, feed: str, cells: Mapping[str, CellType]) -> Row:
+    """Return a posting of a row feed as a row; `cells` read the values of columns back."""
+    values = {
+        column: cells[column](value) if column in cells and value is not None else value
+        for column, value in json.loads(posting.body).items()
+    }
+    return Row(feed=feed, number=posting.row_number, key=posting.key, values=values)
+
+
+def match_of(posting: Posting, feed: str) -> PaymentMatch:
+    """Return a posting of a bank feed as a match."""
+    body = json.loads(posting.body)
+    references = tuple(body["references"])
+    payment = PaymentFacts(
+        payment_id=body["payment_id"],
+        amount=Decimal(body["payment_amount"]),
+        currency=body["currency"],
+        payment_date=date.fromisoformat(body["booking_date"]),
+        account=body["account"],
+        references=references,
+        reference=references[0] if references else None,
+        **{name: body.get(name) for name in ("payer_name", "payer_account", "remittance")},
+    )
+    return PaymentMatch(
+        feed=feed,
+        key=posting.key,
+        payment=payment,
+        written_off=Decimal(body.get("written_off", 0)),
+        amount=_money(body.get("amount")),
+        residual=_money(body.get("residual")),
+        **{name: body.get(name) for name in ("invoice_id", "reason", "explanation", "rule")},
+    )
+
+
+def _money(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)

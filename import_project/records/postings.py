@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 
+from import_project.records.decisions import DecidedPayment
+
 
 class PostingKind(StrEnum):
     """What a posting tells the API."""
@@ -12,6 +14,7 @@ class PostingKind(StrEnum):
     ROW = "row"
     MATCHED = "matched"
     UNMATCHED = "unmatched"
+    CREDIT = "credit"
 
 
 class PostingState(StrEnum):
@@ -28,8 +31,10 @@ class PostingState(StrEnum):
 class Draft:
     """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.
 
-    `invoice_id` and `amount` say what a matched posting takes of an invoice. `also` is another subject for the same
-    thing. `entry` is the bank's entry that a payment is of, `lump` whether it stands for all of that entry.
+    `invoice_id` and `amount` say what a matched posting takes of an invoice, in its currency, of which `written_off` is
+    forgiven; `reference` is the invoice's normal one. `also` is another subject for the same thing. `entry` is the
+    bank's entry that a payment is of, `lump` whether it stands for all of that entry. `about` is the payment, on the
+    first of its postings.
     """
 
     subject: str
@@ -44,6 +49,18 @@ class Draft:
     also: str | None = None
     entry: str | None = None
     lump: bool = False
+    reference: str | None = None
+    written_off: Decimal | None = None
+    about: DecidedPayment | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Again:
+    """A new decision about a payment that was decided before: its drafts, whose parts are numbered on, and how many
+    decisions it had when this one was made (`changes`)."""
+
+    drafts: tuple[Draft, ...]
+    changes: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

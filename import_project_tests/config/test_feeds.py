@@ -126,7 +126,7 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
             lambda d: d["source"].update(host={"env": "NOT_SET"}),
             "source.host: the environment variable NOT_SET is not set",
         ),
-        ("bankgiro.yaml", lambda d: d["match"].update(rules=["guess"]), "match.rules.0: Input should be"),
+        ("bankgiro.yaml", lambda d: d["match"].update(rules=["guess"]), "match.rules.0: there is no rule"),
         ("apis/erp.yaml", lambda d: d.update(base_url="erp"), "base_url: 'erp' is no http or https address"),
         ("apis/erp.yaml", lambda d: d.update(token="t0ken"), "token: a secret is not written here"),
         ("apis/erp.yaml", lambda d: d.update(api="other"), "api: must be erp, as the file's name"),

@@ -177,7 +177,7 @@ def test_too_many_quarantined_rows_post_nothing(installation: Installation, api:
         ("", {"skip_if": "amount >"}, "skip_if: 'amount >' cannot be used"),
         ("", {"skip_if": "gone = 1"}, "skip_if: 'gone = 1' cannot be used"),
         ("x = 1", {"schema": "work.py:x"}, "is no Pandera schema"),
-        ("f = 1", {"post": {"api": "erp", "rows": None, "on_row": "work.py:f"}}, "post.api goes with post.rows"),
+        ("f = 1", {"post": {"api": "erp", "rows": None, "on_row": "work.py:f"}}, "post.api goes with a path"),
         (
             "f = 1",
             {"post": {"api": "erp", "rows": "/o", "on_row": "work.py:f"}},

@@ -4,6 +4,7 @@ from import_project.store.ledger.alerts import Alerts
 from import_project.store.ledger.arrivals import Arrivals
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.outcomes import Outcomes
+from import_project.store.ledger.payments import Payments
 from import_project.store.ledger.postings import Postings
 from import_project.store.ledger.sightings import Sightings
 from import_project.store.ledger.statements import Statements
@@ -17,6 +18,7 @@ class Ledger:
         self.arrivals = Arrivals(self.database)
         self.sightings = Sightings(self.database)
         self.postings = Postings(self.database)
+        self.payments = Payments(self.database)
         self.statements = Statements(self.database)
         self.outcomes = Outcomes(self.database)
         self.alerts = Alerts(self.database)

@@ -1,6 +1,6 @@
 """Decisions and their postings in the ledger. A subject is decided once; its keys and bodies never change again."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -11,10 +11,11 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import DecidedMeanwhile
 from import_project.records.files import Claim
-from import_project.records.postings import Answer, Decided, Draft, Posting, PostingKind, PostingState, Taken
+from import_project.records.postings import Again, Answer, Decided, Draft, Posting, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import decisions, entries, postings, same_subjects
+from import_project.store.ledger.payments import decide_again, insert_payments, mark_taken_back
+from import_project.store.ledger.tables import decisions, entries, payments, postings, same_subjects
 
 _FIELDS = [postings.c[name] for name in Posting.__slots__]
 _UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
@@ -25,6 +26,21 @@ _FROZEN_AT_ONCE = 4_000
 def posting_key(feed: str, subject: str, part: int) -> str:
     """Return the idempotency key: the same for the same payment or row for ever, and nothing can be read from it."""
     return "ip-" + sha256(f"import_project/1\n{feed}\n{subject}\n{part}".encode()).hexdigest()[:48]
+
+
+def _kind(group: Sequence[Draft]) -> PostingKind:
+    """What a subject is decided as: a payment with a credit beside is matched all the same."""
+    return next((d.kind for d in group if d.kind is not PostingKind.CREDIT), group[0].kind)
+
+
+def _posting(feed: str, file: str, api: str, draft: Draft, now: datetime) -> dict[str, Any]:
+    return (
+        {"feed": feed, "subject": draft.subject, "part": draft.part, "sha256": file, "kind": draft.kind}
+        | {"row_number": draft.row_number, "key": posting_key(feed, draft.subject, draft.part), "api": api}
+        | {"invoice_id": draft.invoice_id, "amount": draft.amount, "path": draft.path, "body": draft.body}
+        | {"reference": draft.reference, "written_off": draft.written_off}
+        | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
+    )
 
 
 def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
@@ -89,20 +105,32 @@ class Postings:
         return Taken(of=amounts, newest=newest)
 
     def freeze(
-        self, claim: Claim, file: str, api: str, drafts: Iterable[Draft], now: datetime, *, taken: Taken | None = None
+        self,
+        claim: Claim,
+        file: str,
+        api: str,
+        drafts: Iterable[Draft],
+        now: datetime,
+        *,
+        taken: Taken | None = None,
+        again: Sequence[Again] = (),
+        causes: Collection[str] = (),
     ) -> int:
         """Keep each decision and its postings in one transaction, before any byte is sent.
 
         A subject that is decided already, by whomever, keeps its decision, and so does a row of this file. With
         `taken`, raises DecidedMeanwhile when another run has matched since. Returns how many subjects were new. Large
-        files take several transactions, each fenced, so that other runs can write in between.
+        files take several transactions, each fenced, so that other runs can write in between; the last one keeps the
+        subjects among `causes` and the new decisions that follow from them, `again`, together.
         """
         by_subject: dict[str, list[Draft]] = {}
         for draft in drafts:
             by_subject.setdefault(draft.subject, []).append(draft)
-        groups, fresh = list(by_subject.values()), 0
-        newest = taken.newest if taken else None
-        for start in range(0, len(groups), _FROZEN_AT_ONCE):
+        groups = [g for s, g in by_subject.items() if s not in causes]
+        last = [g for s, g in by_subject.items() if s in causes]
+        chunks = [groups[start : start + _FROZEN_AT_ONCE] for start in range(0, len(groups), _FROZEN_AT_ONCE)]
+        newest, fresh = taken.newest if taken else None, 0
+        for chunk, more in [*((c, ()) for c in chunks), *([(last, again)] if last or again else [])]:
             with self._database.write() as connection:
                 fence(connection, claim)
                 if newest is not None:
@@ -110,10 +138,18 @@ class Postings:
                     matched = (postings.c.api == api) & (postings.c.kind == PostingKind.MATCHED)
                     if connection.execute(_newest(matched)).scalar_one() != newest:
                         raise DecidedMeanwhile("another run has matched payments with the same API's invoices")
-                fresh += self._freeze(connection, claim.feed, file, api, groups[start : start + _FROZEN_AT_ONCE], now)
+                fresh += self._freeze(connection, claim.feed, file, api, chunk, now)
+                for one in more:
+                    self._freeze_again(connection, claim.feed, api, one, now)
                 if newest is not None:
                     newest = connection.execute(_newest(matched)).scalar_one()
         return fresh
+
+    def _freeze_again(self, connection: Connection, feed: str, api: str, again: Again, now: datetime) -> None:
+        numbered = decide_again(connection, feed, again, now)
+        mine = (decisions.c.feed == feed) & (decisions.c.subject == numbered[0].subject)
+        file = connection.execute(sa.select(decisions.c.sha256).where(mine)).scalar_one()
+        connection.execute(sa.insert(postings), [_posting(feed, file, api, draft, now) for draft in numbered])
 
     def _freeze(
         self, connection: Connection, feed: str, file: str, api: str, groups: list[list[Draft]], now: datetime
@@ -139,19 +175,14 @@ class Postings:
             return 0
         first = [
             {"feed": feed, "subject": g[0].subject, "sha256": file, "row_number": g[0].row_number}
-            | {"kind": g[0].kind, "evidence": g[0].evidence, "decided_at": now}
+            | {"kind": _kind(g), "evidence": g[0].evidence, "decided_at": now}
             for g in fresh
-        ]
-        rest = [
-            {"feed": feed, "subject": d.subject, "part": d.part, "sha256": file, "kind": d.kind}
-            | {"row_number": d.row_number, "key": posting_key(feed, d.subject, d.part), "api": api}
-            | {"invoice_id": d.invoice_id, "amount": d.amount, "path": d.path, "body": d.body}
-            | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
-            for g in fresh
-            for d in g
         ]
         connection.execute(sa.insert(decisions), first)
-        connection.execute(sa.insert(postings), rest)
+        connection.execute(sa.insert(postings), [_posting(feed, file, api, d, now) for g in fresh for d in g])
+        about = [g[0].about for g in fresh if g[0].about is not None]
+        insert_payments(connection, feed, file, about, now)
+        mark_taken_back(connection, feed, about)
         return len(fresh)
 
     def _by_entry(self, connection: Connection, feed: str, fresh: Sequence[Draft]) -> dict[str, str]:
@@ -188,6 +219,14 @@ class Postings:
             rows = connection.execute(query.order_by(postings.c.id).limit(limit))
             return [Posting(**{**r._asdict(), "state": PostingState(r.state)}) for r in rows]
 
+    def decided_again(self, feed: str, *, other_than: str) -> list[str]:
+        """Return other files with unsent postings of payments that were decided again."""
+        one = (payments.c.feed == postings.c.feed) & (payments.c.subject == postings.c.subject)
+        query = sa.select(postings.c.sha256).distinct().join(payments, one)
+        query = query.where(postings.c.feed == feed, postings.c.sha256 != other_than, payments.c.changes > 0)
+        with self._database.read() as connection:
+            return sorted(connection.execute(query.where(postings.c.state.in_(_UNSENT))).scalars())
+
     def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:
         """Mark postings as on their way, before their first byte leaves."""
         with self._database.write() as connection:
@@ -210,12 +249,13 @@ class Postings:
             connection.execute(row.values(**values, changed_at=now), rows)
 
     def subjects(self, feed: str, file: str) -> dict[tuple[PostingKind, bool, bool], int]:
-        """Count a file's decided subjects by (kind, all postings done, any posting rejected)."""
+        """Count a file's decided subjects by (what they are decided as, all postings done, any posting rejected)."""
         done = sa.func.min(sa.case((postings.c.state == PostingState.DONE, 1), else_=0))
         rejected = sa.func.max(sa.case((postings.c.state == PostingState.REJECTED, 1), else_=0))
         mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
-        each = sa.select(postings.c.kind, done.label("done"), rejected.label("rejected")).where(mine)
-        one = each.group_by(postings.c.subject, postings.c.kind).subquery()
+        decided = (decisions.c.feed == postings.c.feed) & (decisions.c.subject == postings.c.subject)
+        each = sa.select(decisions.c.kind, done.label("done"), rejected.label("rejected")).join(decisions, decided)
+        one = each.where(mine).group_by(postings.c.subject, decisions.c.kind).subquery()
         query = sa.select(one.c.kind, one.c.done, one.c.rejected, sa.func.count()).group_by(*one.c)
         with self._database.read() as connection:
             return {(PostingKind(k), bool(d), bool(r)): n for k, d, r, n in connection.execute(query)}

@@ -2,6 +2,7 @@
 
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -162,10 +163,67 @@ postings = sa.Table(
     sa.Column("receipt", sa.Text),
     sa.Column("frozen_at", UtcDateTime, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
+    sa.Column("reference", sa.Text),
+    sa.Column("written_off", Money),
     sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
     sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
+    sa.Index("postings_by_invoice", "api", "invoice_id"),
+    sa.Index("postings_by_reference", "api", "reference"),
     sa.Index("postings_by_file", "feed", "sha256", "state"),
     sa.Index("postings_by_api", "api", "kind", "state"),
+)
+
+
+def _decision() -> list[sa.Column[Any]]:
+    return [
+        sa.Column("rule", sa.String(64), nullable=False),
+        sa.Column("rule_version", sa.Integer, nullable=False),
+        sa.Column("reason", sa.String(32)),
+        sa.Column("evidence", sa.Text, nullable=False),
+        sa.Column("decided_by", sa.Text, nullable=False),
+        sa.Column("note", sa.Text, nullable=False, server_default=""),
+        sa.Column("decided_at", UtcDateTime, nullable=False),
+    ]
+
+
+#: Payments of bank files with the decision that stands; `given` holds their references as JSON.
+payments = sa.Table(
+    "payments",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("row_number", sa.Integer, nullable=False),
+    sa.Column("account", sa.Text, nullable=False),
+    sa.Column("currency", sa.String(8), nullable=False),
+    sa.Column("amount", Money, nullable=False),
+    sa.Column("booking_date", sa.Date, nullable=False),
+    sa.Column("reversal", sa.Boolean, nullable=False),
+    sa.Column("payer_name", sa.Text),
+    sa.Column("payer_account", sa.Text),
+    sa.Column("bank_reference", sa.Text),
+    sa.Column("end_to_end_id", sa.Text),
+    sa.Column("given", sa.Text, nullable=False),
+    sa.Column("remittance", sa.Text),
+    *_decision(),
+    sa.Column("waits", sa.Boolean, nullable=False),
+    sa.Column("taken_back_by", sa.String(64)),
+    sa.Column("changes", sa.Integer, nullable=False, server_default="0"),
+    sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
+    sa.Index("payments_by_reason", "feed", "reason"),
+    sa.Index("payments_by_amount", "feed", "account", "amount"),
+    sa.Index("payments_by_payer", "feed", "payer_account", "waits"),
+)
+
+#: Decisions about payments that stood before the one that stands.
+changes = sa.Table(
+    "changes",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("subject", sa.String(64), primary_key=True),
+    sa.Column("number", sa.Integer, primary_key=True),
+    *_decision(),
+    sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
 )
 
 outcomes = sa.Table(

@@ -1,0 +1,71 @@
+"""The ledger as matching's memory: what earlier runs of a feed used, what waits, and what may be taken back."""
+
+import json
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from decimal import Decimal
+
+from import_project.matching.memory import Earlier, Use
+from import_project.records.decisions import DecidedPayment, Settlement
+from import_project.records.payments import Allocation, Payment
+from import_project.records.postings import PostingKind, PostingState
+from import_project.store.ledger import Ledger
+
+
+class LedgerMemory:
+    """Implements `matching.memory.Memory`. `looked_at` are the payments that it told of, by id."""
+
+    def __init__(self, ledger: Ledger, feed: str, target: str) -> None:
+        self._ledger, self._feed, self._target = ledger, feed, target
+        self.looked_at: dict[str, DecidedPayment] = {}
+
+    def uses(self, invoice_ids: Collection[str]) -> Mapping[str, Sequence[Use]]:
+        """Return what postings use of these invoices."""
+        return self._uses("invoice_id", invoice_ids)
+
+    def gone(self, references: Collection[str]) -> Mapping[str, Sequence[Use]]:
+        """Return what postings use of invoices with these references."""
+        return self._uses("reference", references)
+
+    def _uses(self, column: str, values: Collection[str]) -> dict[str, list[Use]]:
+        found: defaultdict[str, list[Use]] = defaultdict(list)
+        for value, subject, amount, written_off, account in self._ledger.payments.uses(self._target, column, values):
+            less = written_off or Decimal(0)
+            use = Use(payment_id=subject, amount=amount - less, written_off=less, payer_account=account)
+            found[value].append(use)
+        return dict(found)
+
+    def earlier(self, reversals: Sequence[Payment]) -> Sequence[Earlier]:
+        """Return payments of the opposite amount that nothing has taken back, with what they settle."""
+        found = [one for one in self._ledger.payments.opposite(self._feed, reversals) if not one.payment.reversal]
+        self.looked_at |= {one.payment.payment_id: one for one in found}
+        settled = self._ledger.payments.settlements(self._feed, [o.payment.payment_id for o in found])
+        by_payment = allocations_of(settled)
+        return [Earlier(payment=o.payment, allocations=by_payment.get(o.payment.payment_id, ())) for o in found]
+
+    def waiting(self, payer_accounts: Collection[str]) -> Sequence[Payment]:
+        """Return payments from these accounts that name nothing."""
+        found = self._ledger.payments.waiting(self._feed, payer_accounts)
+        self.looked_at |= {one.payment.payment_id: one for one in found}
+        return [one.payment for one in found]
+
+
+def allocations_of(settlements: Sequence[Settlement]) -> dict[str, tuple[Allocation, ...]]:
+    """Return what payments settle now, by payment: what was taken back is taken off, what was rejected left out."""
+    found: defaultdict[str, dict[str, Allocation]] = defaultdict(dict)
+    for one in settlements:
+        if one.kind != PostingKind.MATCHED or one.state == PostingState.REJECTED or one.invoice_id is None:
+            continue
+        body = json.loads(one.body)
+        less = one.written_off or Decimal(0)
+        before = found[one.payment_id].get(one.invoice_id)
+        assert one.amount is not None
+        found[one.payment_id][one.invoice_id] = Allocation(
+            invoice_id=one.invoice_id,
+            amount=Decimal(body["amount"]) + (before.amount if before else 0),
+            settles=one.amount - less + (before.settles if before else 0),
+            written_off=less + (before.written_off if before else 0),
+            residual=Decimal(body["residual"]),
+        )
+    still = {name: tuple(a for a in by_invoice.values() if a.settles or a.amount) for name, by_invoice in found.items()}
+    return {name: allocations for name, allocations in still.items() if allocations}
