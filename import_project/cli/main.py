@@ -6,6 +6,9 @@ from pathlib import Path
 
 import click
 
+from import_project.cli.options import FEED, JSON
+from import_project.cli.payment_commands import payments
+from import_project.cli.quarantine_commands import quarantine
 from import_project.errors import ImportProjectError, one_line
 
 _HOME = click.option(
@@ -17,9 +20,6 @@ _HOME = click.option(
 )
 _FORMAT = click.option("--format", "name", help="The format; without it, found from the content.")
 _OPTION = click.option("--option", "-o", "options", multiple=True, help="A format's option: NAME=VALUE.")
-_ENDED = click.argument("file")
-_FEED = click.option("--feed", help="Only of this feed.")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, for machines.")
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
@@ -35,7 +35,7 @@ def cli(context: click.Context, *, debug: bool) -> None:
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @_FORMAT
 @_OPTION
-@_JSON
+@JSON
 def inspect(file: Path, *, name: str | None, options: tuple[str, ...], as_json: bool) -> None:
     """Show what is in FILE: rows or payments, totals, and what is wrong.
 
@@ -49,7 +49,7 @@ def inspect(file: Path, *, name: str | None, options: tuple[str, ...], as_json: 
 @cli.command("check")
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--feed", required=True, help="The feed whose file it would be.")
-@_JSON
+@JSON
 def check_file(file: Path, *, feed: str, as_json: bool) -> None:
     """Show what would happen to FILE: rows accepted and quarantined, and why; nothing is kept, called or sent.
 
@@ -72,7 +72,7 @@ def feeds() -> None:
     type=click.Path(path_type=Path),
     default=Path("feeds"),
     show_default=True,
-    envvar="IMPORT_PROJECT_FEEDS",
+    envvar="IMPORT_PROJECTFEEDS",
     help="Folder of the feed files.",
 )
 def check(*, folder: Path) -> None:
@@ -93,65 +93,9 @@ def draft_from(file: Path, *, name: str | None, options: tuple[str, ...]) -> Non
     draft_schema(file, name, options)
 
 
-@cli.group()
-def quarantine() -> None:
-    """Work with rows that were set aside. FILE is a file's name or its partition."""
-
-
-@quarantine.command("list")
-@_FEED
-@_JSON
-def list_them(*, feed: str | None, as_json: bool) -> None:
-    """List the files that have quarantined rows, and why."""
-    from import_project.cli.quarantine import list_quarantined
-
-    list_quarantined(feed, as_json=as_json)
-
-
-@quarantine.command()
-@_ENDED
-@_FEED
-@_JSON
-def show(file: str, *, feed: str | None, as_json: bool) -> None:
-    """Show FILE's quarantined rows, each with all its reasons."""
-    from import_project.cli.quarantine import show_quarantined
-
-    show_quarantined(file, feed, as_json=as_json)
-
-
-@quarantine.command()
-@_ENDED
-@_FEED
-@click.option("--to", type=click.Path(dir_okay=False, path_type=Path), required=True, help="A .csv or .xlsx to write.")
-@click.option("--force", is_flag=True, help="Write over a file that exists.")
-def export(file: str, *, feed: str | None, to: Path, force: bool) -> None:
-    """Write FILE's quarantined rows to a CSV or XLSX file, to be corrected there."""
-    from import_project.cli.quarantine import export_quarantined
-
-    export_quarantined(file, feed, to, force=force)
-
-
-@quarantine.command()
-@_ENDED
-@_FEED
-@click.option(
-    "--from",
-    "corrected",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="The corrected export; without it, all rows are tried again as they are.",
-)
-@click.option("--by", help="Who corrected them; without it, the user of this machine.")
-@_JSON
-def replay(file: str, *, feed: str | None, corrected: Path | None, by: str | None, as_json: bool) -> None:
-    """Hold FILE's quarantined rows against the schema again, and post those that pass."""
-    from import_project.cli.quarantine import replay_quarantined
-
-    replay_quarantined(file, feed, corrected, by, as_json=as_json)
-
-
 @cli.command()
-@click.option("--feed", help="Only this feed.")
-@_JSON
+@FEED
+@JSON
 def files(*, feed: str | None, as_json: bool) -> None:
     """List the files that have ended and their outcomes."""
     from import_project.cli.files import list_files
@@ -161,7 +105,7 @@ def files(*, feed: str | None, as_json: bool) -> None:
 
 @cli.command()
 @click.argument("feed", required=False)
-@_JSON
+@JSON
 def doctor(feed: str | None, *, as_json: bool) -> None:
     """Try out every source and API, or FEED's: connection, host key, listing, rights; say how to mend what fails."""
     from import_project.cli.doctor import look
@@ -172,7 +116,7 @@ def doctor(feed: str | None, *, as_json: bool) -> None:
 @cli.command()
 @_HOME
 @click.option("--timeout", type=float, default=240, show_default=True, help="Seconds to wait for the files' runs.")
-@_JSON
+@JSON
 def demo(home: Path, *, timeout: float, as_json: bool) -> None:
     """Run a whole installation on this machine until its files are imported, and prove the result."""
     from import_project.cli.demo import run
@@ -188,6 +132,10 @@ def dev(home: Path, *, port: int) -> None:
     from import_project.cli.demo import develop
 
     develop(home, port)
+
+
+cli.add_command(payments)
+cli.add_command(quarantine)
 
 
 def _interrupt(_number: int, _frame: object) -> None:

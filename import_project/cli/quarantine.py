@@ -1,11 +1,6 @@
 """`import-project quarantine`: rows that were set aside: listed, shown, exported to be corrected, and replayed."""
 
 import getpass
-import json
-import os
-import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -15,44 +10,28 @@ from rich.markup import escape
 from rich.table import Column, Table
 from rich.text import Text
 
+from import_project.cli.installation import installation, named_feed, print_json
 from import_project.cli.issue_table import issue_table
 from import_project.cli.outcome_table import outcome_rows, outcome_table, table_console
-from import_project.config.load import LoadedFeed, load_feeds
-from import_project.config.settings import Settings
 from import_project.errors import ConfigError, one_line
 from import_project.frames import IDENTITY, RAW, ROW_NUMBER
 from import_project.pipeline.corrections import read_corrected, write_quarantined
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.quarantine import Replay, waiting_rows
 from import_project.pipeline.replay import replay
-from import_project.pipeline.wiring import build_parts
 from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Outcome
 
 _MOST_SHOWN = 50
 
 
-@contextmanager
-def _installation() -> Iterator[Parts]:
-    settings = Settings.read(os.environ)
-    if settings.ledger is None and not settings.home.is_dir():
-        raise ConfigError(
-            f"no ledger in {settings.home.absolute()}", do="set IMPORT_PROJECT_HOME; the demo's is .demo/state"
-        )
-    parts = build_parts(settings, os.environ)
-    try:
-        yield parts
-    finally:
-        parts.close()
-
-
 def list_quarantined(feed: str | None, *, as_json: bool) -> None:
     """Print the files that have quarantined rows, and why."""
-    with _installation() as parts:
+    with installation() as parts:
         found = [o for o in parts.ledger.outcomes.all(feed) if o.counts.quarantined]
         rows = [_listed(parts, outcome) for outcome in found]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
         return
     table = Table("file", "feed", "rows", "quarantined", "replayed", "state", "reasons")
     for row in rows:
@@ -84,7 +63,7 @@ def _listed(parts: Parts, outcome: Outcome) -> dict[str, Any]:
 
 def show_quarantined(file: str, feed: str | None, *, as_json: bool) -> None:
     """Print a file's quarantined rows with their cells and reasons."""
-    with _installation() as parts:
+    with installation() as parts:
         outcome = _outcome(parts, file, feed)
         rows, issues = _waiting(parts, outcome)
     if as_json:
@@ -92,7 +71,7 @@ def show_quarantined(file: str, feed: str | None, *, as_json: bool) -> None:
         for issue in issues.iter_rows(named=True):
             told = {k: v for k, v in issue.items() if v is not None and k not in {ROW_NUMBER, "statement"}}
             by_row.setdefault(issue[ROW_NUMBER], []).append(told)
-        _print_json([_shown(row, by_row.get(row[ROW_NUMBER], [])) for row in rows.iter_rows(named=True)])
+        print_json([_shown(row, by_row.get(row[ROW_NUMBER], [])) for row in rows.iter_rows(named=True)])
         return
     console = table_console()
     console.print(f"{outcome.name} ({outcome.feed}): {rows.height:,} quarantined rows", markup=False, highlight=False)
@@ -122,7 +101,7 @@ def export_quarantined(file: str, feed: str | None, to: Path, *, force: bool) ->
     """Write a file's quarantined rows with their reasons to a CSV or XLSX file; over another only by `force`."""
     if to.exists() and not force:
         raise ConfigError(f"{to} exists, and may hold corrections", do="name another, or say --force")
-    with _installation() as parts:
+    with installation() as parts:
         outcome = _outcome(parts, file, feed)
         rows, issues = _waiting(parts, outcome)
     texts = rows.with_columns(
@@ -137,9 +116,9 @@ def export_quarantined(file: str, feed: str | None, to: Path, *, force: bool) ->
 
 def replay_quarantined(file: str, feed: str | None, corrected: Path | None, by: str | None, *, as_json: bool) -> None:
     """Hold quarantined rows against the schema again, corrected or as they are, and post those that pass."""
-    with _installation() as parts:
+    with installation() as parts:
         outcome = _outcome(parts, file, feed)
-        loaded = _feed(outcome.feed)
+        loaded = named_feed(outcome.feed)
         left: list[pl.DataFrame] = []
         rows = None if corrected is None else read_corrected(corrected)
         asked = Replay(rows=rows, by=by or getpass.getuser(), told=left.append)
@@ -148,21 +127,13 @@ def replay_quarantined(file: str, feed: str | None, corrected: Path | None, by: 
     issues = pl.concat(left)
     if as_json:
         told = [{k: v for k, v in i.items() if v is not None} for i in issues.iter_rows(named=True)]
-        _print_json({**facts, "outcome": outcome_rows([now])[0], "issues": told})
+        print_json({**facts, "outcome": outcome_rows([now])[0], "issues": told})
         return
     console = table_console()
     console.print(", ".join(f"{name}: {value}" for name, value in facts.items()), highlight=False)
     if issues.height:
         console.print(issue_table(issues.head(_MOST_SHOWN).iter_rows(named=True), values=True))
     console.print(outcome_table(outcome_rows([now])))
-
-
-def _feed(name: str) -> LoadedFeed:
-    good, broken = load_feeds(Settings.read(os.environ).feeds, os.environ)
-    for one in good:
-        if one.name == name:
-            return one
-    raise next((b.error for b in broken if b.path.stem == name), ConfigError(f"no feed {name}"))
 
 
 def _outcome(parts: Parts, file: str, feed: str | None) -> Outcome:
@@ -188,8 +159,3 @@ def _waiting(parts: Parts, outcome: Outcome) -> tuple[pl.DataFrame, pl.DataFrame
 def _issues(parts: Parts, outcome: Outcome) -> pl.DataFrame:
     assert outcome.sha256 is not None
     return parts.tables.read(outcome.feed, "issues", outcome.sha256)
-
-
-def _print_json(told: Any) -> None:
-    json.dump(told, sys.stdout, ensure_ascii=False, indent=2)
-    print()

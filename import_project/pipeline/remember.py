@@ -24,8 +24,9 @@ class LedgerMemory:
         return self._uses("invoice_id", invoice_ids)
 
     def gone(self, references: Collection[str]) -> Mapping[str, Sequence[Use]]:
-        """Return what postings use of invoices with these references."""
-        return self._uses("reference", references)
+        """Return what postings use of invoices with these references, unless all of it was taken back."""
+        found = self._uses("reference", references)
+        return {text: uses for text, uses in found.items() if sum(u.amount + u.written_off for u in uses)}
 
     def _uses(self, column: str, values: Collection[str]) -> dict[str, list[Use]]:
         found: defaultdict[str, list[Use]] = defaultdict(list)

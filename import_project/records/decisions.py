@@ -53,7 +53,7 @@ class Change:
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settlement:
     """One posting of a payment as people see it: what it takes of an invoice, in the invoice's currency, and whether
-    the API has it. `body` is what was or will be sent."""
+    the API has it. `reference` is the invoice's; `body` is what was or will be sent."""
 
     payment_id: str
     part: int
@@ -63,4 +63,5 @@ class Settlement:
     amount: Decimal | None
     written_off: Decimal | None
     body: str
+    reference: str | None = None
     receipt: str | None = None
