@@ -12,6 +12,7 @@ import dagster as dg
 
 from import_project.config.load import LoadedFeed
 from import_project.defs.alerts import alert
+from import_project.defs.checks import CHECKS
 from import_project.defs.partitions import partitions_of
 from import_project.errors import ClaimLost, FileChanged, ImportProjectError
 from import_project.pipeline.hold import Facts, run_step
@@ -141,18 +142,25 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
 def _step_asset(
     loaded: LoadedFeed, asset: str, step: str, needs: Sequence[str], description: str, kinds: set[str]
 ) -> dg.AssetsDefinition:
+    key = dg.AssetKey([loaded.name, asset])
+    check = CHECKS.get(asset)
+
     @dg.asset(
-        key=[loaded.name, asset],
+        key=key,
         deps=[dg.AssetKey([loaded.name, name]) for name in needs],
         description=description,
         kinds=kinds,
         retry_policy=_RETRY,
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
+        check_specs=[check.spec(key)] if check else None,
     )
-    def step_asset(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> dg.MaterializeResult[None]:
+    def step_asset(
+        context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]
+    ) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, step, parts, context) or {}
         _tell(loaded, parts, context.partition_key, facts)
-        return dg.MaterializeResult(metadata=_metadata(facts))
+        found = [check.result(parts, loaded, context.partition_key)] if check else []
+        yield dg.MaterializeResult(metadata=_metadata(facts), check_results=found)
 
     return step_asset

@@ -3,10 +3,9 @@
 from collections import Counter
 from decimal import Decimal
 
-import polars as pl
-
 from import_project.errors import ApiUnavailable, NotConserved
 from import_project.pipeline.aside import try_move_aside
+from import_project.pipeline.conserve import conservation
 from import_project.pipeline.freeze import REPEATED, SKIPPED
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.quarantine import replayed_rows
@@ -84,17 +83,7 @@ def _sums(held: Held) -> dict[str, Decimal]:
     """Return the signed sum per currency of a bank file, and prove that decided and quarantined money make it up."""
     if held.loaded.feed.kind != "payments":
         return {}
-    whole, *parts = (
-        _by_currency(held.parts.tables.read(held.feed, table, held.sha256))
-        for table in ("parsed", "decisions", "quarantined")
-    )
-    for currency, amount in whole.items():
-        found = sum((p.get(currency, Decimal(0)) for p in parts), Decimal(0))
-        if found != amount:
-            raise NotConserved(f"the file holds {amount} {currency}, decided and quarantined are {found}")
-    return whole
-
-
-def _by_currency(frame: pl.DataFrame) -> dict[str, Decimal]:
-    sums = frame.group_by("currency", maintain_order=True).agg(pl.col("amount").sum())
-    return {currency: amount for currency, amount in sums.iter_rows() if currency is not None}
+    found = conservation(held.parts, held.feed, held.sha256)
+    if not found.holds:
+        raise NotConserved(found.told)
+    return {row["currency"]: row["file"] for row in found.money.iter_rows(named=True) if row["currency"] != "?"}

@@ -8,12 +8,14 @@ from typing import Any
 
 import polars as pl
 
+from import_project.config.load import LoadedFeed
 from import_project.config.match import COLUMNS, MORE_COLUMNS, Invoices
 from import_project.errors import ApiAnswerUnusable, ConfigError, InvoicesStale, InvoicesUnusable
 from import_project.formats.registry import read_whole
 from import_project.frames import MONEY
 from import_project.matching.frames import OPEN_INVOICES, listed_once
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.parts import Parts
 from import_project.sources.sql_query import query
 
 TABLE = "open_invoices"
@@ -69,16 +71,29 @@ def write_invoices(held: Held, invoices: pl.DataFrame, as_of: datetime) -> None:
 
 def read_invoices(held: Held) -> tuple[pl.DataFrame, datetime]:
     """Return the list that was kept for the file, and when it was true. Raises InvoicesStale when it is too old."""
-    stored = held.parts.tables.read(held.feed, TABLE, held.sha256)
-    now = held.parts.clock()
-    as_of = stored["as_of"][0] if stored.height else now
-    match = held.loaded.feed.match
+    stored, as_of = _stored(held.parts, held.feed, held.sha256)
+    if told := _stale(held.loaded, as_of, held.parts.clock()):
+        raise InvoicesStale(told, do="materialize open_invoices again, or renew the file it is read from")
+    return stored, as_of
+
+
+def stale(parts: Parts, loaded: LoadedFeed, sha256: str) -> str | None:
+    """Return how the list that was kept for a file is too old to match with; None when it is not."""
+    return _stale(loaded, _stored(parts, loaded.name, sha256)[1], parts.clock())
+
+
+def _stored(parts: Parts, feed: str, sha256: str) -> tuple[pl.DataFrame, datetime]:
+    stored = parts.tables.read(feed, TABLE, sha256)
+    return stored.drop("as_of"), stored["as_of"][0] if stored.height else parts.clock()
+
+
+def _stale(loaded: LoadedFeed, as_of: datetime, now: datetime) -> str | None:
+    match = loaded.feed.match
     assert match is not None
     minutes, most = (now - as_of).total_seconds() / 60, match.invoices.most_age_minutes
-    if minutes > most:
-        told = f"the list of open invoices is {minutes:,.0f} minutes old, at most {most:,} are allowed"
-        raise InvoicesStale(told, do="materialize open_invoices again, or renew the file it is read from")
-    return stored.drop("as_of"), as_of
+    if minutes <= most:
+        return None
+    return f"the list of open invoices is {minutes:,.0f} minutes old, at most {most:,} are allowed"
 
 
 def listed(items: Iterable[Mapping[str, Any]], wanted: Invoices) -> pl.DataFrame:
