@@ -134,7 +134,7 @@ class _Run:
         """A reversal may take back a plain case: make those known that have an equal amount the other way."""
         amounts = -self._payments.filter(pl.col("reversal"))["amount"].unique()
         placed = self._payments[self._found["row"]].with_columns(self._found["item"])
-        rows = placed.filter(pl.col("amount").is_in(amounts))
+        rows = placed.filter(pl.col("amount").is_in(amounts.implode()))
         names = self._invoices["invoice_id"]
         for payment, item in zip(payments_of(rows), rows["item"], strict=True):
             whole = Allocation(
@@ -202,7 +202,7 @@ class _Run:
 
     def _unmatched(self, payment: Payment, names: Names) -> Match:
         said = why(payment, names, self._items)
-        if said.reason is UnmatchedReason.UNKNOWN_REFERENCE and (twice := self._gone(payment)):
+        if not names.items and (twice := self._gone(payment)):
             said = twice
         return self._refuse(payment, names, _NO_RULE, said)
 

@@ -69,11 +69,10 @@ def listed_once(invoices: pl.DataFrame) -> pl.DataFrame:
     if not whole["invoice_id"].is_duplicated().any():
         return whole.sort("invoice_id")
     said = whole.unique()
-    return (
-        said.with_columns(contradictory=pl.col("invoice_id").is_duplicated())
-        .unique(subset="invoice_id", keep="any")
-        .sort("invoice_id")
-    )
+    scalars = [pl.col(n) for n in _INVOICE if n != "payer_accounts"]
+    ordered = said.sort(*scalars, pl.col("payer_accounts").list.join(","), nulls_last=True)
+    torn = ordered.with_columns(contradictory=pl.col("invoice_id").is_duplicated())
+    return torn.unique(subset="invoice_id", keep="first", maintain_order=True).sort("invoice_id")
 
 
 def invoice_of(row: Mapping[str, object]) -> Invoice:

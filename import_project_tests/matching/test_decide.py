@@ -7,7 +7,7 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from import_project.matching.decide import order_of
@@ -239,6 +239,11 @@ def test_plain_cases_are_what_the_rules_say_one_by_one(drawn: list[tuple], liste
 
 @settings(max_examples=250, deadline=None)
 @given(st.lists(DRAWN, max_size=9), st.lists(LISTED, max_size=7), st.lists(st.integers(0, 9), max_size=6))
+@example(
+    drawn=[(1, ["1001"], [], "SEK", 0, None, None, False), (1, ["1001", "1002"], [], "SEK", 0, None, None, False)],
+    listed=[("1001", 1, "c1", 0), ("1001", -1, "c1", 0)],
+    cuts=[1],
+)
 def test_any_number_of_runs_in_order_decides_the_same(
     drawn: list[tuple],  # type: ignore[type-arg]
     listed: list[tuple],  # type: ignore[type-arg]
