@@ -12,10 +12,12 @@ from pydantic import BaseModel
 from import_project.cli.main import cli
 from import_project.config import feed as models
 from import_project.config import schemas
+from import_project.config.match import OPTIONS, RuleChoice
 from import_project.config.settings import PREFIX, Settings
 from import_project.config.values import Secret
 from import_project.formats.registry import ROW_FORMATS
 from import_project.matching.rules import RULES
+from import_project.records.payments import UnmatchedReason
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
@@ -54,7 +56,7 @@ def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
     """Every key that may stand in a file of this model, with the keys above it."""
     for name, field in model.model_fields.items():
         key = above + (field.alias or name)
-        inner = [m for m in parts(field.annotation) if issubclass(m, BaseModel) and m is not Secret]
+        inner = [m for m in parts(field.annotation) if issubclass(m, BaseModel) and m not in {Secret, RuleChoice}]
         own = name in {"columns", "source", "files"} or not inner
         yield from [key] if own else []
         if name != "columns":  # a column's keys are told by themselves
@@ -70,12 +72,15 @@ def parts(annotation: Any) -> list[type]:
 
 @pytest.mark.parametrize("model", [models.Feed, models.Api, schemas.Schema, schemas.ColumnRules])
 def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
-    told = text("docs/feeds.md") + text("docs/inbox.md") + text("docs/formats.md")
+    told = "".join(text(f"docs/{name}.md") for name in ("feeds", "inbox", "formats", "matching"))
     assert [key for key in keys(model) if f"`{key}`" not in told] == []
 
 
-def test_every_matching_rule_is_told() -> None:
-    assert [name for name in RULES if f"| `{name}` |" not in text("docs/feeds.md")] == []
+def test_every_matching_rule_is_told_with_its_options_and_every_reason() -> None:
+    rows = dict(re.findall(r"^\| `(\w+)` \|(.*)$", text("docs/matching.md"), re.MULTILINE))
+    for name, options in OPTIONS.items():
+        assert [o for o in options.model_fields if f"`{o}`" not in rows[name]] == [], name
+    assert set(RULES) | {reason.value for reason in UnmatchedReason} <= set(rows)
 
 
 def test_every_rule_of_a_format_is_told() -> None:
