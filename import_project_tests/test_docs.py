@@ -52,11 +52,15 @@ def test_every_setting_is_told() -> None:
     assert told == {PREFIX + name.upper() for name in Settings.model_fields}
 
 
+#: What is written in a form of its own, and not by keys.
+_NO_KEYS: set[type] = {Secret, RuleChoice}
+
+
 def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
     """Every key that may stand in a file of this model, with the keys above it."""
     for name, field in model.model_fields.items():
         key = above + (field.alias or name)
-        inner = [m for m in parts(field.annotation) if issubclass(m, BaseModel) and m not in {Secret, RuleChoice}]
+        inner = [m for m in parts(field.annotation) if issubclass(m, BaseModel) and m not in _NO_KEYS]
         own = name in {"columns", "source", "files"} or not inner
         yield from [key] if own else []
         if name != "columns":  # a column's keys are told by themselves

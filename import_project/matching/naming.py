@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from functools import cached_property
 
 from import_project.matching.open_items import OpenItems
 from import_project.matching.people import same_name
@@ -24,7 +25,7 @@ class Name:
     part: Decimal | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Names:
     """What a payment names at one width. `references` counts its distinct structured references, `unknown` are those
     that name nothing; `parts` says that part amounts are given."""
@@ -34,12 +35,12 @@ class Names:
     unknown: tuple[str, ...] = ()
     parts: bool = False
 
-    @property
+    @cached_property
     def items(self) -> tuple[int, ...]:
         """The invoices, each once, in the order named."""
         return tuple(dict.fromkeys(n.item for n in self.names))
 
-    @property
+    @cached_property
     def structured(self) -> tuple[int, ...]:
         """The invoices that structured references name."""
         return tuple(dict.fromkeys(n.item for n in self.names if n.structured))

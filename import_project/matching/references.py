@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from functools import lru_cache
 
 import polars as pl
 
@@ -68,11 +69,14 @@ def digits_form(loosely: pl.Expr) -> pl.Expr:
     return pl.when(bare.str.contains(rf"^[0-9]{{{_FEWEST_DIGITS},}}$")).then(bare)
 
 
-def keys(reference: str) -> Iterator[tuple[str, str]]:
-    """Yield how and as what an invoice's reference may be found in the forms given, loose and digits; the surest first.
+@lru_cache(maxsize=100_000)
+def keys(reference: str) -> tuple[tuple[str, str], ...]:
+    """Return how and as what an invoice's reference may be found in the forms given, loose and digits; the surest
+    first. An empty reference has none."""
+    return tuple(_keys(reference))
 
-    An empty reference yields nothing.
-    """
+
+def _keys(reference: str) -> Iterator[tuple[str, str]]:
     given = normal(reference)
     if not given or given.strip("0") == "":
         return

@@ -1,7 +1,7 @@
 """Freezing decisions and their postings, for bank and row feeds alike; and what the ledger then holds of each row."""
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
 from typing import Any
@@ -24,7 +24,7 @@ def freeze(
     *,
     taken: Taken | None = None,
     again: Sequence[Again] = (),
-    causes: Collection[str] = (),
+    causes: Iterable[Draft] = (),
 ) -> pl.DataFrame:
     """Freeze drafts, and return what the ledger holds now about every accepted row: rows of the table `decisions`."""
     parts, now = held.parts, held.parts.clock()

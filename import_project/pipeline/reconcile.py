@@ -5,7 +5,7 @@ payment that names nothing, and about which no person has decided, may be decide
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -36,13 +36,13 @@ async def reconcile(held: Held) -> Facts:
         raise ConfigError("the feed has no key match")
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     named = accepted.with_columns(payment_id=pl.Series([subject(i) for i in accepted["identity"]], dtype=pl.String))
-    beside = _beside(named)
     postings = held.parts.ledger.postings
     for _ in range(_MOST_CONTENTIONS):
         before = postings.decided(held.feed, named["payment_id"].to_list())
         fresh = named.filter(~pl.col("payment_id").is_in(list(before))) if before else named
+        made: Iterable[Draft] = ()
+        causes: Iterable[Draft] = ()
         again: tuple[Again, ...] = ()
-        causes, made = set[str](), list[Draft]()
         taken = None
         if fresh.height:
             stored, since = read_invoices(held)
@@ -50,9 +50,8 @@ async def reconcile(held: Held) -> Facts:
             memory = LedgerMemory(held.parts.ledger, held.feed, held.loaded.target)
             invoices = still_open(stored, taken.of)
             decided = decide(fresh, invoices, held.loaded.rules, memory)
-            work = _Work(held=held, decided=decided, memory=memory, invoices=_listed(invoices, decided), beside=beside)
-            made = list(work.drafts(fresh))
-            again, causes = work.again(), work.causes()
+            work = _Work(held=held, decided=decided, memory=memory, invoices=_listed(invoices, decided), fresh=fresh)
+            made, causes, again = work.drafts(), work.causes(), work.again()
         with contextlib.suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, made, taken=taken, again=again, causes=causes)
             held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
@@ -61,13 +60,10 @@ async def reconcile(held: Held) -> Facts:
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
 
 
-def _beside(named: pl.DataFrame) -> Mapping[str, Mapping[str, Any]]:
-    """Return what decisions carry beside the payments, by payment: the remittance text, and the bank's entry."""
-    columns = named.select("payment_id", "remittance", *ENTRY)
-    return {
-        row["payment_id"]: {"remittance": row["remittance"], "entry": entry_subject(row), "lump": bool(row["lump"])}
-        for row in columns.iter_rows(named=True)
-    }
+def _beside(payments: pl.DataFrame) -> Iterator[dict[str, Any]]:
+    """Yield what decisions carry beside each payment: the remittance text, and the bank's entry."""
+    for row in payments.select("remittance", *ENTRY).iter_rows(named=True):
+        yield {"remittance": row["remittance"], "entry": entry_subject(row), "lump": bool(row["lump"])}
 
 
 def _listed(invoices: pl.DataFrame, decided: Decided) -> Mapping[str, Listed]:
@@ -86,52 +82,59 @@ class _Work:
     decided: Decided
     memory: LedgerMemory
     invoices: Mapping[str, Listed]
-    beside: Mapping[str, Mapping[str, Any]]
+    fresh: pl.DataFrame
 
-    def drafts(self, fresh: pl.DataFrame) -> Iterator[Draft]:
-        """Yield the drafts of this file's payments; of those that take others back, last."""
-        for match in self._plain(fresh):
-            yield from self._drafts(match)
-        for match in sorted(self.decided.matches, key=lambda m: m.reverses is not None):
-            yield from self._drafts(match)
+    def drafts(self) -> Iterator[Draft]:
+        """Yield the drafts of this file's payments, but for the `causes`."""
+        plain = self.decided.plain.sort("row")
+        rows = self.fresh[plain["row"]]
+        for match, beside in zip(_plain_matches(rows, plain["invoice_id"]), _beside(rows), strict=True):
+            yield from self._drafts(match, **beside)
+        causing = self._causing()
+        yield from self._of(m for m in self.decided.matches if m.payment.payment_id not in causing)
+
+    def causes(self) -> Iterator[Draft]:
+        """Yield the drafts of payments from which new decisions about others follow: they are kept together."""
+        causing = self._causing()
+        return self._of(m for m in self.decided.matches if m.payment.payment_id in causing)
 
     def again(self) -> tuple[Again, ...]:
         """Return new decisions about payments of earlier files."""
         found = []
         for match in self.decided.later:
             known = self.memory.looked_at[match.payment.payment_id]
-            made = self._decision(match, remittance=known.remittance)
-            found.append(Again(drafts=tuple(self._made(made)), changes=known.changes))
+            made = tuple(self._drafts(match, remittance=known.remittance))
+            found.append(Again(drafts=made, changes=known.changes))
         return tuple(found)
 
-    def causes(self) -> set[str]:
-        """Return the payments from which new decisions about others follow: they are kept together with them."""
+    def _causing(self) -> set[str]:
         follow = {m.payment.payment_id for m in self.decided.matches if m.reverses is not None}
         if any(m.rule == several_payments.NAME for m in self.decided.later):
             follow |= {m.payment.payment_id for m in self.decided.matches if m.rule == several_payments.NAME}
         return follow
 
-    def _plain(self, fresh: pl.DataFrame) -> Iterator[Match]:
-        """The plain cases as matches, in row order."""
-        plain = self.decided.plain.sort("row")
-        payments = payments_of(fresh.select(list(TO_MATCH))[plain["row"]])
-        for payment, invoice_id in zip(payments, plain["invoice_id"], strict=True):
-            nothing = payment.amount * 0
-            whole = Allocation(invoice_id=invoice_id, amount=payment.amount, settles=payment.amount, residual=nothing)
-            yield Match(
-                payment=payment,
-                rule=reference.NAME,
-                rule_version=reference.VERSION,
-                allocations=(whole,),
-                evidence=f"invoice {invoice_id}: its reference, and what is open",
-            )
+    def _of(self, matches: Iterable[Match]) -> Iterator[Draft]:
+        wanted = list(matches)
+        rows = self.fresh.filter(pl.col("payment_id").is_in([m.payment.payment_id for m in wanted]))
+        beside = dict(zip(rows["payment_id"], _beside(rows), strict=True))
+        for match in wanted:
+            yield from self._drafts(match, **beside[match.payment.payment_id])
 
-    def _drafts(self, match: Match) -> Iterator[Draft]:
-        yield from self._made(self._decision(match, **self.beside[match.payment.payment_id]))
-
-    def _decision(self, match: Match, **beside: Any) -> Decision:
+    def _drafts(self, match: Match, **beside: Any) -> Iterator[Draft]:
         settings = self.held.loaded.feed.match
-        return Decision(match=match, edition=settings.edition if settings else "", **beside)
-
-    def _made(self, decision: Decision) -> Iterator[Draft]:
+        decision = Decision(match=match, edition=settings.edition if settings else "", **beside)
         return drafts(decision, self.held.loaded.feed.post, self.invoices)
+
+
+def _plain_matches(rows: pl.DataFrame, invoice_ids: pl.Series) -> Iterator[Match]:
+    """Yield the plain cases as matches."""
+    for payment, invoice_id in zip(payments_of(rows.select(list(TO_MATCH))), invoice_ids, strict=True):
+        nothing = payment.amount * 0
+        whole = Allocation(invoice_id=invoice_id, amount=payment.amount, settles=payment.amount, residual=nothing)
+        yield Match(
+            payment=payment,
+            rule=reference.NAME,
+            rule_version=reference.VERSION,
+            allocations=(whole,),
+            evidence=f"invoice {invoice_id}: its reference, and what is open",
+        )

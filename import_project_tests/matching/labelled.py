@@ -1,6 +1,6 @@
 """Labelled bank payments and open invoices, to judge a reconciler by. All is drawn anew from the seed.
 
-`labelled` makes a set from the kinds in `labelled_kinds`; `labelled_contradictions` looks for labels that are not right.
+`labelled` makes a set from the kinds in `labelled_kinds`; `labelled_contradictions` looks for labels that are wrong.
 """
 
 import math

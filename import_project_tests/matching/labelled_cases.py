@@ -60,7 +60,7 @@ class Cases(Maker):
         return made
 
     def pooled(self, k: int) -> list[Decimal]:
-        """Amounts of which the first k, and no others, make up their sum; sometimes with a credit note among the others."""
+        """Amounts of which the first k, and no others, make up their sum; sometimes one is a credit note."""
         while True:
             some = [self.amount(3.5) for _ in range(self.rng.randint(k, 7))]
             some += [-self.amount(3.5)] * (self.rng.random() < 0.25)

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import timedelta
 from decimal import Decimal
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 
@@ -25,8 +25,18 @@ from import_project.matching.rules.payer_and_amount import one_slip
 from import_project.records.payments import Invoice, Match, Payment, UnmatchedReason
 from import_project_tests.matching.deciding import ALL, NOV_20, decisions, invoice, one, payment, rules, settled, text
 
-CUSTOMER = {"customer_id": "4711", "customer_name": "Björk Måleri AB", "payer_accounts": ("SE 12",), "due_on": NOV_20}
-OTHER = {"customer_id": "4712", "customer_name": "Dahl AS", "payer_accounts": ("SE34",), "due_on": NOV_20}
+CUSTOMER: dict[str, Any] = {
+    "customer_id": "4711",
+    "customer_name": "Björk Måleri AB",
+    "payer_accounts": ("SE 12",),
+    "due_on": NOV_20,
+}
+OTHER: dict[str, Any] = {
+    "customer_id": "4712",
+    "customer_name": "Dahl AS",
+    "payer_accounts": ("SE34",),
+    "due_on": NOV_20,
+}
 
 
 def reason(decision: Match) -> UnmatchedReason | None:
@@ -110,7 +120,7 @@ class TestSeveralReferences:
 
 
 class TestDiscount:
-    terms: ClassVar = {"discount": Decimal("2.00"), "discount_until": NOV_20}
+    terms: ClassVar[dict[str, Any]] = {"discount": Decimal("2.00"), "discount_until": NOV_20}
 
     @pytest.mark.parametrize(
         ("amount", "days", "grace", "fits"),
@@ -181,7 +191,7 @@ class TestPartialAndOver:
         ],
     )
     def test_part_of_an_invoice_that_is_named_beyond_doubt(
-        self, cells: dict[str, str], listed: dict[str, object], chosen: Rules, fits: bool
+        self, cells: dict[str, Any], listed: dict[str, Any], chosen: Rules, fits: bool
     ) -> None:
         found = one(payment("40.00", "100234", **cells), invoice("A", "100234", "100.00", **listed), chosen=chosen)
         assert found.matched is fits
@@ -288,7 +298,7 @@ class TestOtherCurrency:
         [("92.00", "0.92", True), ("92.00", "1.0869565", True), ("92.01", "0.92", False), ("92.00", None, False)],
     )
     def test_rate_explains_the_amount_to_the_cent(self, amount: str, rate: str | None, fits: bool) -> None:
-        cells = {
+        cells: dict[str, Any] = {
             "original_currency": "USD",
             "original_amount": Decimal("100.00"),
             "exchange_rate": None if rate is None else Decimal(rate),

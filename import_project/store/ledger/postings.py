@@ -1,6 +1,7 @@
 """Decisions and their postings in the ledger. A subject is decided once; its keys and bodies never change again."""
 
-from collections.abc import Collection, Iterable, Sequence
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from decimal import Decimal
 from hashlib import sha256
@@ -41,6 +42,19 @@ def _posting(feed: str, file: str, api: str, draft: Draft, now: datetime) -> dic
         | {"reference": draft.reference, "written_off": draft.written_off}
         | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
     )
+
+
+def _chunks(drafts: Iterable[Draft]) -> Iterator[list[list[Draft]]]:
+    """Some subjects at a time, each with its drafts; a subject that comes twice is decided as it was first."""
+    groups: dict[str, list[Draft]] = {}
+    for subject, group in itertools.groupby(drafts, key=lambda draft: draft.subject):
+        if subject not in groups:
+            groups[subject] = list(group)
+        if len(groups) == _FROZEN_AT_ONCE:
+            yield list(groups.values())
+            groups = {}
+    if groups:
+        yield list(groups.values())
 
 
 def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
@@ -114,23 +128,23 @@ class Postings:
         *,
         taken: Taken | None = None,
         again: Sequence[Again] = (),
-        causes: Collection[str] = (),
+        causes: Iterable[Draft] = (),
     ) -> int:
         """Keep each decision and its postings in one transaction, before any byte is sent.
 
         A subject that is decided already, by whomever, keeps its decision, and so does a row of this file. With
-        `taken`, raises DecidedMeanwhile when another run has matched since. Returns how many subjects were new. Large
-        files take several transactions, each fenced, so that other runs can write in between; the last one keeps the
-        subjects among `causes` and the new decisions that follow from them, `again`, together.
+        `taken`, raises DecidedMeanwhile when another run has matched since. Returns how many subjects were new. The
+        drafts of a subject come one after the other. Large files take several transactions, each fenced, so that other
+        runs can write in between; the last one keeps the drafts among `causes` and the new decisions that follow from
+        them, `again`, together.
         """
-        by_subject: dict[str, list[Draft]] = {}
-        for draft in drafts:
-            by_subject.setdefault(draft.subject, []).append(draft)
-        groups = [g for s, g in by_subject.items() if s not in causes]
-        last = [g for s, g in by_subject.items() if s in causes]
-        chunks = [groups[start : start + _FROZEN_AT_ONCE] for start in range(0, len(groups), _FROZEN_AT_ONCE)]
         newest, fresh = taken.newest if taken else None, 0
-        for chunk, more in [*((c, ()) for c in chunks), *([(last, again)] if last or again else [])]:
+        chunks = itertools.chain(
+            ((some, ()) for some in _chunks(drafts)), [(list(itertools.chain(*_chunks(causes))), tuple(again))]
+        )
+        for chunk, more in chunks:
+            if not chunk and not more:
+                continue
             with self._database.write() as connection:
                 fence(connection, claim)
                 if newest is not None:
