@@ -1,6 +1,8 @@
 """Files run by Dagster: a real instance, real sensors, real jobs; and what people are told when something fails."""
 
+import os
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -17,11 +19,14 @@ from dagster._core.scheduler.instigation import (
 from dagster._core.test_utils import create_run_for_test
 from dagster_shared.error import SerializableErrorInfo
 
+from import_project.config.load import load_feeds
+from import_project.definitions import build_definitions
 from import_project.defs.alerts import alert_failed_runs, watch_sensors
 from import_project.defs.sensors import end_dead_runs
 from import_project.demo import files
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer, webhook_peer
+from import_project_tests.installation import rewrite_feed
 from import_project_tests.servers import SftpPeer
 
 
@@ -59,10 +64,36 @@ def test_bank_file_is_run_once_with_its_partition_and_counts(location: Location,
     assert (told["matches"]["matched"], told["matches"]["unmatched"]) == (5, 3)
     assert (told["matched_payments"]["sent"], told["unmatched_payments"]["sent"]) == (7, 3)
     assert told["outcome"]["sum SEK"] == "8085.00"
+    assert told["open_invoices"]["invoices"] == 9
+    assert told["open_invoices"]["open SEK"] == "7740.00"
+    checks = {(c.asset_key.path[-1], c.check_name): c for c in result.get_asset_check_evaluations()}
+    assert {name: c.passed for name, c in checks.items()} == {
+        ("open_invoices", "fresh"): True,
+        ("matches", "conserved"): True,
+    }
+    money = checks["matches", "conserved"].metadata["money"].value
+    assert "| SEK | 8085.00 | 5950.00 | 1135.00 | 1000.00 | 0.00 | 0.00 |" in str(money)
     assert isinstance(location.tick("bankgiro"), dg.SkipReason)
     words = repr([e.dagster_event for e in location.instance.all_logs(result.run_id)])
     for customer in ("Olles", "Kalles", "97012333", "524967", "5500004321"):
         assert customer not in words, "no customer's data belongs into Dagster's event log"
+
+
+def test_list_that_is_too_old_blocks_the_file_before_anything_is_posted(
+    location: Location, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    listed = location.installation.home / "open.csv"
+    listed.write_text("invoice_id,reference,currency,open_amount\nINV-1001,524967,SEK,1900.00\n")
+    os.utime(listed, (1, 1))
+    rewrite_feed(location.feeds / "bankgiro.yaml", match={"invoices": {"file": str(listed)}})
+    feeds, broken = load_feeds(location.feeds, location.installation.environ)
+    location = replace(location, repository=build_definitions(feeds, broken).get_repository_def())
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
+    result = location.run("bankgiro", location.request("bankgiro"))
+    (check,) = result.get_asset_check_evaluations()
+    assert (result.success, check.check_name, check.passed) == (False, "fresh", False)
+    assert "minutes old, at most 60 are allowed" in str(check.description)
+    assert api.effects == []
 
 
 def test_materialising_assets_again_by_hand_posts_nothing(location: Location, api: ApiPeer) -> None:
