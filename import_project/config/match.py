@@ -96,9 +96,9 @@ class Discount(Strict):
 
 
 class Several(Strict):
-    """Several references; how many invoices named in one payment are looked at."""
+    """Several references; how many invoices that are named only in text are looked at."""
 
-    most_invoices: int = Field(default=40, ge=2, le=60)
+    most_invoices: int = Field(default=24, ge=2, le=30)
 
 
 class Unproved(Strict):

@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, localcontext
+from itertools import islice
 
 import polars as pl
 
@@ -18,7 +19,7 @@ from import_project.matching.memory import Earlier, Memory, Nothing, Use
 from import_project.matching.naming import WIDTHS, Names, widths
 from import_project.matching.open_items import OpenItems, Order, Plain
 from import_project.matching.plain import PLAIN, plain
-from import_project.matching.references import keys, normal
+from import_project.matching.references import keys, normal, pieces
 from import_project.matching.reversals import Earliers
 from import_project.matching.rule import Case, Part, Refused, Rule, Settled, allocation
 from import_project.matching.rules import reference, similar_name
@@ -27,6 +28,8 @@ from import_project.records.payments import FREE_TEXT, Allocation, Match, Paymen
 
 #: Enough for sums of any amounts that a frame can hold.
 _EXACT = Context(prec=60)
+#: Of payments of one payer that wait, only so many of the latest are looked at.
+MOST_WAITING = 100
 _REVERSAL, _MOVED, _NO_RULE = ("reversal", 1), ("moved", 1), ("none", 1)
 
 
@@ -94,7 +97,8 @@ class _Run:
         self._plain = self._plain_by_item()
         self._items = OpenItems(self._invoices, self._memory, plain=self._plain)
         self._proposes = any(r.name == similar_name.NAME for r in self._rules.chosen)
-        self._items.include(rest, amounts=self._proposes)
+        self._items.expect(rest, amounts=self._proposes)
+        self._expect_plain()
         self._remember(rest)
         queue = [(order_of(p), p) for p in rest]
         heapq.heapify(queue)
@@ -119,6 +123,16 @@ class _Run:
                 self._keep_waiting(payment)
         wanted = {key for p in rest for r in p.references for _, key in keys(r.text)}
         self._paid = self._memory.gone(wanted)
+
+    def _expect_plain(self) -> None:
+        """Of plain cases that may have to be given up, what they name beside and who pays is looked up at once."""
+        known = [item for item in self._plain if self._items.known(item)]
+        rows = self._found.filter(pl.col("item").is_in(known))["row"]
+        if rows.len():
+            columns = self._payments.select("references", "payer_account")[rows]
+            texts = columns["references"].explode().struct.field("text").drop_nulls().unique()
+            accounts = columns["payer_account"].drop_nulls().unique()
+            self._items.include([t for text in texts for t in (text, *pieces(text))], accounts)
 
     def _plain_by_item(self) -> dict[int, Plain]:
         columns = ("payment_id", "booking_date", "amount", "payer_account")
@@ -152,7 +166,7 @@ class _Run:
             self._given_up.update(row)
             self._plain.pop(item)
             payments = list(payments_of(self._payments[row]))
-            self._items.include(payments, amounts=self._proposes)
+            self._items.expect(payments, amounts=self._proposes)
             yield from payments
 
     def _match(self, payment: Payment) -> Match:
@@ -165,7 +179,8 @@ class _Run:
         at_widths = widths(payment, self._items, self._rules.widths, self._rules.check_digits)
         names = at_widths[-1]
         payer = normal(payment.payer_account or "")
-        waiting = list(self._waiting[payer].values()) if payer else []
+        latest = islice(reversed(self._waiting[payer].values()), MOST_WAITING) if payer else ()
+        waiting = list(latest)[::-1]
         for rule in self._rules.chosen:
             for seen in at_widths if rule.reads_names else (names,):
                 answer = rule.decide(Case(payment=payment, names=seen, items=self._items, waiting=waiting))
@@ -219,7 +234,7 @@ class _Run:
     def _refuse(self, payment: Payment, names: Names, by: tuple[str, int], said: Refused) -> Match:
         """A payment that names nothing waits for others of its payer, unless it is a tie."""
         match = _refused(payment, by, said.reason, said.evidence, said.rivals)
-        named = names.items or names.unknown or said.reason is UnmatchedReason.AMBIGUOUS
+        named = names.says_something or names.unknown or said.reason is UnmatchedReason.AMBIGUOUS
         if named or not normal(payment.payer_account or ""):
             return match
         self._keep_waiting(payment)

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from functools import cached_property
+from itertools import islice
 
+from import_project.matching.invoice_index import MOST_NAMED
 from import_project.matching.open_items import OpenItems
 from import_project.matching.people import same_name
 from import_project.matching.references import CHECKED, GIVEN, keys, normal, pieces, proves_itself
@@ -28,11 +30,13 @@ class Name:
 @dataclass(frozen=True, kw_only=True)
 class Names:
     """What a payment names at one width. `references` counts its distinct structured references, `unknown` are those
-    that name nothing; `parts` says that part amounts are given."""
+    that name nothing, `crowds` those that name so many invoices that none is meant; `parts` says that part amounts are
+    given."""
 
     names: tuple[Name, ...] = ()
     references: int = 0
     unknown: tuple[str, ...] = ()
+    crowds: tuple[str, ...] = ()
     parts: bool = False
 
     @cached_property
@@ -44,6 +48,11 @@ class Names:
     def structured(self) -> tuple[int, ...]:
         """The invoices that structured references name."""
         return tuple(dict.fromkeys(n.item for n in self.names if n.structured))
+
+    @property
+    def says_something(self) -> bool:
+        """Whether any reference names invoices, too many included."""
+        return bool(self.names or self.crowds)
 
     def of(self, item: int) -> Name:
         """Return how an invoice is named, the surest way first."""
@@ -66,6 +75,7 @@ def widths(payment: Payment, items: OpenItems, chosen: Sequence[str], schemes: f
 def _names(payment: Payment, items: OpenItems, width: str, schemes: frozenset[str]) -> Names:
     names: list[Name] = []
     unknown: list[str] = []
+    crowds: list[str] = []
     seen: set[tuple[str, bool]] = set()
     structured = [r for r in payment.references if r.source != FREE_TEXT and normal(r.text)]
     for reference in payment.references:
@@ -79,7 +89,9 @@ def _names(payment: Payment, items: OpenItems, width: str, schemes: frozenset[st
         how, found = _find(reference.text, items, variants=width != "given")
         if not found and not formal:
             how, found = _find_pieces(reference.text, items)
-        if not found and formal:
+        if len(found) > MOST_NAMED:
+            crowds, found = [*crowds, reference.text], []
+        elif not found and formal:
             unknown.append(reference.text)
         names += [
             Name(
@@ -96,11 +108,13 @@ def _names(payment: Payment, items: OpenItems, width: str, schemes: frozenset[st
         names=tuple(names),
         references=len({normal(r.text) for r in structured}),
         unknown=tuple(unknown),
+        crowds=tuple(crowds),
         parts=any(r.amount is not None for r in structured),
     )
 
 
 def _find(text: str, items: OpenItems, *, variants: bool) -> tuple[str, list[int]]:
+    """Return the invoices that a reference names, found the surest way; of a crowd, one more than `MOST_NAMED`."""
     best, found = "", set[int]()
     for how, key in keys(text):
         if how != GIVEN and not variants:
@@ -109,7 +123,8 @@ def _find(text: str, items: OpenItems, *, variants: bool) -> tuple[str, list[int
             break
         more = items.named(key, given=how == GIVEN)
         if more:
-            best, found = how, found | more
+            best = how
+            found.update(islice(more, MOST_NAMED + 1))
     return best, sorted(found, key=items.place)
 
 

@@ -2,12 +2,14 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 _FOLDED = str.maketrans({"Ä": "AE", "Ö": "OE", "Ü": "UE", "Å": "AA", "Æ": "AE", "Ø": "OE", "ß": "SS"})
 #: The shortest beginning by which a name that was cut is still told.
 _LEAST_NAME = 8
 
 
+@lru_cache(maxsize=100_000)
 def folded(name: str | None) -> str:
     """Return a name in capitals, without accents, marks and blanks at its ends; letters as banks replace them."""
     text = unicodedata.normalize("NFKD", (name or "").upper().translate(_FOLDED))

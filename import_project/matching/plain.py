@@ -20,10 +20,9 @@ def plain(payments: pl.DataFrame, invoices: pl.DataFrame) -> pl.DataFrame:
     one = _with_one_reference(payments)
     open_still = invoices.with_row_index("item").filter(~pl.col("closed"), ~pl.col("contradictory"))
     keyed = open_still.select("item", "currency", "open_amount", "customer_id", key=normals(open_still["reference"]))
+    if keyed["key"].hash().n_unique() != keyed.height:
+        keyed = keyed.filter(~pl.col("key").is_duplicated())
     found = one.join(keyed, on="key", suffix="_listed")
-    shared = found["row"].is_duplicated() if found.height != found["row"].n_unique() else None
-    if shared is not None:
-        found = found.filter(~shared)
     found = found.filter(pl.col("amount") == pl.col("open_amount"), pl.col("currency") == pl.col("currency_listed"))
     if found["item"].n_unique() != found.height:
         found = found.filter(~pl.col("item").is_duplicated())

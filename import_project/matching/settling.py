@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Sequence
 from decimal import Decimal
 
+from import_project.matching.invoice_index import MOST_NAMED
 from import_project.matching.naming import stranger, supports
 from import_project.matching.open_items import OpenItems
 from import_project.matching.rule import Case, Part, Refused, Settled
@@ -48,6 +49,8 @@ def one_of(case: Case, fitting: Sequence[int], evidence: str, part: Callable[[in
             evidence=f"{listed(items, foreign)} fits, but the account is known to be another customer's",
             rivals=tuple(rival(items, [i], evidence) for i in foreign),
         )
+    if len(fitting) > MOST_NAMED:
+        return Refused(reason=UnmatchedReason.AMBIGUOUS, evidence=f"more than {MOST_NAMED} invoices fit equally well")
     if len(own) > 1:
         own = [i for i in own if supports(case.payment, items.invoice(i), items)] or own
     if len(own) > 1:

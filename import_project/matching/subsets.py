@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 #: Steps of one search: some tenths of a second.
-MOST_STEPS = 200_000
+MOST_STEPS = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

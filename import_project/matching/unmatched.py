@@ -1,5 +1,6 @@
 """Why a payment settles nothing, once no rule has an answer: the closed list of reasons, the surest finding first."""
 
+from import_project.matching.invoice_index import MOST_NAMED
 from import_project.matching.memory import Use
 from import_project.matching.naming import Names, stranger
 from import_project.matching.open_items import OpenItems
@@ -12,6 +13,9 @@ from import_project.records.payments import Payment, UnmatchedReason
 def why(payment: Payment, names: Names, items: OpenItems) -> Refused:
     """Return the reason, its explanation, and the invoices it is about."""
     named = list(names.items)
+    if names.crowds:
+        told = f"reference {', '.join(names.crowds)} is on more than {MOST_NAMED} invoices"
+        return Refused(reason=UnmatchedReason.AMBIGUOUS, evidence=told)
     if not named:
         return _names_nothing(payment)
     about = tuple(rival(items, [i], f"{items.open(i)} {items.invoice(i).currency} open") for i in named)

@@ -17,10 +17,10 @@ def rule(*, days: int = 60) -> Rule:
 
 def _decide(case: Case, days: int) -> Answer:
     payment, items = case.payment, case.items
-    if case.names.items or payment.amount == 0:
+    if case.names.says_something or payment.amount == 0:
         return None
-    known = same_currency(case, items.of_customers(items.customers(payment.payer_account)))
-    fitting = [i for i in known if items.open(i) == payment.amount and _near(case, i, days)]
+    equal = items.fitting(items.customers(payment.payer_account), payment.currency, payment.amount)
+    fitting = [i for i in same_currency(case, equal) if _near(case, i, days)]
     if case.names.unknown:
         fitting = [i for i in fitting if _slipped(case.names.unknown, items.invoice(i).reference)]
     told = f"the payer's account is known, and the payment is what is open, within {days} days of the due date"

@@ -18,7 +18,7 @@ def rule(*, most_invoices: int = 12) -> Rule:
 
 def _decide(case: Case, most: int) -> Answer:
     payment, items = case.payment, case.items
-    if case.names.items or case.names.unknown or payment.amount <= 0:
+    if case.names.says_something or case.names.unknown or payment.amount <= 0:
         return None
     customers = items.customers(payment.payer_account)
     usable = [i for i in same_currency(case, items.of_customers(customers)) if items.open(i) != 0]

@@ -31,14 +31,14 @@ def rule(*, days: int = 14, most_invoices: int = 8) -> Rule:
 
 def _decide(case: Case, span: timedelta, most: int) -> Answer:
     payment, items = case.payment, case.items
-    if case.names.items or case.names.unknown or payment.amount <= 0:
+    if case.names.says_something or case.names.unknown or payment.amount <= 0:
         return None
     customers = items.customers(payment.payer_account)
     usable = [i for i in same_currency(case, items.of_customers(customers)) if items.open(i) > 0]
     earlier = [
         p
         for p in case.waiting
-        if p.currency == payment.currency and p.amount > 0 and payment.booking_date - p.booking_date <= span
+        if p.currency == payment.currency and p.amount > 0 and abs(payment.booking_date - p.booking_date) <= span
     ]
     if len(customers) != 1 or not earlier or not usable or len(usable) > most or len(earlier) > _MOST_PAYMENTS:
         return None

@@ -11,7 +11,7 @@ from import_project.records.payments import UnmatchedReason
 NAME, VERSION = "several_references", 2
 
 
-def rule(*, most_invoices: int = 40) -> Rule:
+def rule(*, most_invoices: int = 24) -> Rule:
     """Return the rule; more than `most_invoices` named in free text are left to a person."""
     return Rule(name=NAME, version=VERSION, decide=lambda case: _decide(case, most_invoices))
 
@@ -54,7 +54,7 @@ def _together(case: Case, most: int) -> Answer:
     names, items = case.names, case.items
     usable = [i for i in same_currency(case, names.items) if items.open(i) != 0]
     must = [i for i in names.structured if i in usable]
-    if len(usable) < 2 or len(usable) > most or set(names.structured) - set(usable):
+    if len(usable) < 2 or len(usable) - len(must) > most or set(names.structured) - set(usable):
         return None
     usable = sorted(usable, key=items.place)
     found = subsets(

@@ -18,7 +18,7 @@ def rule(*, least: int = 85) -> Rule:
 
 def _decide(case: Case, least: int) -> Answer:
     payment, items = case.payment, case.items
-    if not payment.payer_name or case.names.items:
+    if not payment.payer_name or case.names.says_something:
         return None
     alike = []
     for item in same_currency(case, items.of_amount(payment.currency, payment.amount)):

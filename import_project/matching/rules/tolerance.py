@@ -28,7 +28,7 @@ def _decide(case: Case, most: Decimal, percent: Decimal | None, budget: Decimal)
     usable = [i for i in same_currency(case, names.items) if items.open(i) != 0]
 
     def bearable(item: int, difference: Decimal) -> bool:
-        spent = sum((abs(u.written_off) for u in items.uses(item)), Decimal(0))
+        spent = items.forgiven(item)
         share = most if percent is None else min(most, abs(items.open(item)) * percent / 100)
         return difference != 0 and abs(difference) <= share and abs(difference) + spent <= budget
 
