@@ -86,6 +86,8 @@ def test_payments_of_two_files_settle_one_invoice_together(bank: Bank) -> None:
     assert (first.counts.matched, first.counts.unmatched) == (0, 2)
     second = bank.bring(paid("40.00", ref="R3", account=ALICE, day="2026-11-22"))
     assert (second.counts.matched, second.counts.unmatched) == (1, 0)
+    first = bank.outcome("day1.xml")
+    assert (first.counts.matched, first.counts.unmatched, first.counts.posted) == (1, 1, 2)
     found = bank.payments()
     assert [found[r].rule for r in ("R1", "R3")] == ["several_payments"] * 2
     assert sorted((b["amount"], b["residual"]) for b in bank.posted("/payments")) == [

@@ -16,7 +16,7 @@ from import_project.records.decisions import RULES, Change, DecidedPayment, Sett
 from import_project.records.payments import Payment, Reference, UnmatchedReason
 from import_project.records.postings import Again, Draft, PostingKind, PostingState
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import changes, decisions, payments, postings
+from import_project.store.ledger.tables import changes, decisions, files, outcomes, payments, postings
 
 _CHUNK = 500
 _OF_PAYMENT: tuple[str, ...] = ("row_number", "account", "currency", "amount", "booking_date", "reversal", "payer_name")
@@ -66,6 +66,18 @@ def decide_again(connection: Connection, feed: str, again: Again, now: datetime)
     parts = (postings.c.feed == feed) & (postings.c.subject == standing.subject)
     last = connection.execute(sa.select(sa.func.max(postings.c.part)).where(parts)).scalar_one()
     return [replace(d, part=last + 1 + n, row_number=standing.row_number) for n, d in enumerate(again.drafts)]
+
+
+def recount(connection: Connection, feed: str, file: str) -> None:
+    """Let the outcome of a file that has ended follow decisions that were made since."""
+    mine = (payments.c.feed == feed) & (payments.c.sha256 == file)
+    counts = [
+        sa.select(sa.func.count()).where(mine, of).scalar_subquery()
+        for of in (payments.c.reason.is_(None), payments.c.reason.is_not(None))
+    ]
+    bringer = sa.select(files.c.arrival_id).where(files.c.feed == feed, files.c.sha256 == file).scalar_subquery()
+    ended = (outcomes.c.arrival_id == bringer) & outcomes.c.matched.is_not(None)
+    connection.execute(sa.update(outcomes).where(ended).values(matched=counts[0], unmatched=counts[1]))
 
 
 def _row(one: DecidedPayment, now: datetime) -> dict[str, Any]:

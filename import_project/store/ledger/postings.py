@@ -15,7 +15,7 @@ from import_project.records.files import Claim
 from import_project.records.postings import Again, Answer, Decided, Draft, Posting, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.payments import decide_again, insert_payments, mark_taken_back
+from import_project.store.ledger.payments import decide_again, insert_payments, mark_taken_back, recount
 from import_project.store.ledger.tables import decisions, entries, payments, postings, same_subjects
 
 _FIELDS = [postings.c[name] for name in Posting.__slots__]
@@ -164,6 +164,7 @@ class Postings:
         mine = (decisions.c.feed == feed) & (decisions.c.subject == numbered[0].subject)
         file = connection.execute(sa.select(decisions.c.sha256).where(mine)).scalar_one()
         connection.execute(sa.insert(postings), [_posting(feed, file, api, draft, now) for draft in numbered])
+        recount(connection, feed, file)
 
     def _freeze(
         self, connection: Connection, feed: str, file: str, api: str, groups: list[list[Draft]], now: datetime
