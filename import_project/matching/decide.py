@@ -20,17 +20,17 @@ from import_project.matching.naming import WIDTHS, Names, widths
 from import_project.matching.open_items import OpenItems, Order, Plain
 from import_project.matching.plain import PLAIN, plain
 from import_project.matching.references import keys, normal, pieces
-from import_project.matching.reversals import Earliers
-from import_project.matching.rule import Case, Part, Refused, Rule, Settled, allocation
+from import_project.matching.reversals import Earliers, take_back
+from import_project.matching.rule import Case, Part, Refused, Rule, Settled, allocation, refused
 from import_project.matching.rules import reference, similar_name
 from import_project.matching.unmatched import why
-from import_project.records.payments import FREE_TEXT, Allocation, Match, Payment, Rival, UnmatchedReason
+from import_project.records.payments import FREE_TEXT, Allocation, Match, Payment, UnmatchedReason
 
 #: Enough for sums of any amounts that a frame can hold.
 _EXACT = Context(prec=60)
 #: Of payments of one payer that wait, only so many of the latest are looked at.
 MOST_WAITING = 100
-_REVERSAL, _MOVED, _NO_RULE = ("reversal", 1), ("moved", 1), ("none", 1)
+_MOVED, _NO_RULE = ("moved", 1), ("none", 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,11 +171,11 @@ class _Run:
 
     def _match(self, payment: Payment) -> Match:
         if not payment.booked:
-            return _refused(payment, _MOVED, UnmatchedReason.NOT_BOOKED, "the bank has not booked it")
+            return refused(payment, _MOVED, UnmatchedReason.NOT_BOOKED, "the bank has not booked it")
         if payment.reversal:
             return self._reverse(payment)
         if payment.amount == 0:
-            return _refused(payment, _MOVED, UnmatchedReason.AMOUNT_MISMATCH, "it moves no money")
+            return refused(payment, _MOVED, UnmatchedReason.AMOUNT_MISMATCH, "it moves no money")
         at_widths = widths(payment, self._items, self._rules.widths, self._rules.check_digits)
         names = at_widths[-1]
         payer = normal(payment.payer_account or "")
@@ -233,7 +233,7 @@ class _Run:
 
     def _refuse(self, payment: Payment, names: Names, by: tuple[str, int], said: Refused) -> Match:
         """A payment that names nothing waits for others of its payer, unless it is a tie."""
-        match = _refused(payment, by, said.reason, said.evidence, said.rivals)
+        match = refused(payment, by, said.reason, said.evidence, said.rivals)
         named = names.says_something or names.unknown or said.reason is UnmatchedReason.AMBIGUOUS
         if named or not normal(payment.payer_account or ""):
             return match
@@ -244,58 +244,9 @@ class _Run:
         self._waiting[normal(payment.payer_account or "")][payment.payment_id] = payment
 
     def _reverse(self, payment: Payment) -> Match:
-        found = self._earlier.of(payment)
-        if not found:
-            told = "it takes a payment back that is not known here"
-            return _refused(payment, _REVERSAL, UnmatchedReason.REVERSED, told)
-        if len(found) > 1:
-            told = f"it may take back any of {', '.join(e.payment.payment_id[:12] for e in found)}"
-            return _refused(payment, _REVERSAL, UnmatchedReason.AMBIGUOUS, told)
-        earlier = found[0].payment
-        self._earlier.taken_back(earlier.payment_id)
-        self._waiting[normal(earlier.payer_account or "")].pop(earlier.payment_id, None)
-        if not found[0].allocations:
-            told = f"taken back by payment {payment.payment_id[:12]}"
-            again = _refused(earlier, _REVERSAL, UnmatchedReason.REVERSED, told)
+        match, again = take_back(payment, self._earlier, self._items)
+        if again is not None:
+            earlier = again.payment
             (self._matches if earlier.payment_id in self._own else self._later)[earlier.payment_id] = again
-            told = f"it takes back payment {earlier.payment_id[:12]}, which settled nothing"
-            return replace(_refused(payment, _REVERSAL, UnmatchedReason.REVERSED, told), reverses=earlier.payment_id)
-        allocations = tuple(self._taken_back(a, payment) for a in found[0].allocations)
-        name, version = _REVERSAL
-        return Match(
-            payment=payment,
-            rule=name,
-            rule_version=version,
-            allocations=allocations,
-            unapplied=payment.amount - sum((a.amount for a in allocations), payment.amount * 0),
-            evidence=f"it takes back payment {earlier.payment_id[:12]}, and opens again what that settled",
-            reverses=earlier.payment_id,
-        )
-
-    def _taken_back(self, one: Allocation, payment: Payment) -> Allocation:
-        item = self._items.item_of(one.invoice_id)
-        back = Allocation(
-            invoice_id=one.invoice_id,
-            amount=-one.amount,
-            settles=-one.settles,
-            written_off=-one.written_off,
-            residual=one.settles + one.written_off,
-        )
-        if item is None:
-            return back
-        again = replace(back, residual=self._items.open(item) + one.settles + one.written_off)
-        self._items.use(item, again, payment)
-        return again
-
-
-def _refused(
-    payment: Payment, by: tuple[str, int], reason: UnmatchedReason, evidence: str, rivals: tuple[Rival, ...] = ()
-) -> Match:
-    return Match(
-        payment=payment,
-        rule=by[0],
-        rule_version=by[1],
-        reason=reason,
-        evidence=evidence,
-        rivals=rivals,
-    )
+            self._waiting[normal(earlier.payer_account or "")].pop(earlier.payment_id, None)
+        return match

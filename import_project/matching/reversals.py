@@ -1,11 +1,16 @@
-"""What takes an earlier payment back, and which payment that is. Nothing else is decided here."""
+"""What takes an earlier payment back, which payment that is, and what it opens again."""
 
 from collections import defaultdict
 from collections.abc import Iterable
+from dataclasses import replace
 
 from import_project.matching.memory import Earlier
+from import_project.matching.open_items import OpenItems
 from import_project.matching.references import normal
-from import_project.records.payments import Payment
+from import_project.matching.rule import refused
+from import_project.records.payments import Allocation, Match, Payment, UnmatchedReason
+
+RULE = ("reversal", 1)
 
 
 class Earliers:
@@ -43,6 +48,55 @@ class Earliers:
             if found:
                 return [found[name] for name in sorted(found)]
         return []
+
+
+def take_back(payment: Payment, earliers: Earliers, items: OpenItems) -> tuple[Match, Match | None]:
+    """Return the decision about a reversal, which opens again what it takes back; and a new one about the payment that
+    it takes back, when that settled nothing."""
+    found = earliers.of(payment)
+    if not found:
+        told = "it takes a payment back that is not known here"
+        return refused(payment, RULE, UnmatchedReason.REVERSED, told), None
+    if len(found) > 1:
+        told = f"it may take back any of {', '.join(e.payment.payment_id[:12] for e in found)}"
+        return refused(payment, RULE, UnmatchedReason.AMBIGUOUS, told), None
+    earlier = found[0].payment
+    earliers.taken_back(earlier.payment_id)
+    if not found[0].allocations:
+        told = f"taken back by payment {payment.payment_id[:12]}"
+        again = refused(earlier, RULE, UnmatchedReason.REVERSED, told)
+        told = f"it takes back payment {earlier.payment_id[:12]}, which settled nothing"
+        mine = refused(payment, RULE, UnmatchedReason.REVERSED, told)
+        return replace(mine, reverses=earlier.payment_id), again
+    allocations = tuple(_opened(a, payment, items) for a in found[0].allocations)
+    name, version = RULE
+    match = Match(
+        payment=payment,
+        rule=name,
+        rule_version=version,
+        allocations=allocations,
+        unapplied=payment.amount - sum((a.amount for a in allocations), payment.amount * 0),
+        evidence=f"it takes back payment {earlier.payment_id[:12]}, and opens again what that settled",
+        reverses=earlier.payment_id,
+    )
+    return match, None
+
+
+def _opened(one: Allocation, payment: Payment, items: OpenItems) -> Allocation:
+    """The opposite of an allocation; of an invoice that is no longer listed, nothing else is known to be open."""
+    back = Allocation(
+        invoice_id=one.invoice_id,
+        amount=-one.amount,
+        settles=-one.settles,
+        written_off=-one.written_off,
+        residual=one.settles + one.written_off,
+    )
+    item = items.item_of(one.invoice_id)
+    if item is None:
+        return back
+    again = replace(back, residual=items.open(item) + one.settles + one.written_off)
+    items.use(item, again, payment)
+    return again
 
 
 def marks(payment: Payment) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 from import_project.matching.naming import Names
 from import_project.matching.open_items import OpenItems
-from import_project.records.payments import Allocation, Payment, Rival, UnmatchedReason
+from import_project.records.payments import Allocation, Match, Payment, Rival, UnmatchedReason
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,3 +76,11 @@ def allocation(items: OpenItems, part: Part) -> Allocation:
         written_off=part.written_off,
         residual=items.open(part.item) - part.settles - part.written_off,
     )
+
+
+def refused(
+    payment: Payment, by: tuple[str, int], reason: UnmatchedReason, evidence: str, rivals: tuple[Rival, ...] = ()
+) -> Match:
+    """Return the decision that a payment settles nothing; `by` is the rule and its version."""
+    name, version = by
+    return Match(payment=payment, rule=name, rule_version=version, reason=reason, evidence=evidence, rivals=rivals)
