@@ -10,6 +10,7 @@ from import_project.matching.decide import order_of
 from import_project.records.payments import Match
 from import_project_tests.matching.deciding import decisions
 from import_project_tests.matching.labelled import Labelled, labelled
+from import_project_tests.matching.labelled_contradictions import contradictions
 
 LEAST_RECALL = 0.97
 TODAY = datetime.now(UTC).toordinal()
@@ -39,6 +40,10 @@ def test_no_match_is_wrong_and_nearly_all_that_can_be_proved_is_found(seed: int)
     provable = sum(t.automatic for t in judging.truth.values())
     assert provable > 1_000
     assert 1 - missed.total() / provable >= LEAST_RECALL, missed
+
+
+def test_labels_do_not_contradict_the_data() -> None:
+    assert contradictions(labelled(TODAY)) == []
 
 
 def test_runs_in_order_decide_the_same_on_labelled_payments() -> None:
