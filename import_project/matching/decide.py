@@ -7,7 +7,7 @@ order changes a decision. Plain cases are taken out at once, and given up again 
 
 import heapq
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from decimal import Context, localcontext
 from itertools import islice
@@ -19,7 +19,7 @@ from import_project.matching.memory import Earlier, Memory, Nothing, Use
 from import_project.matching.naming import WIDTHS, Names, widths
 from import_project.matching.open_items import OpenItems, Order, Plain
 from import_project.matching.plain import PLAIN, plain
-from import_project.matching.references import keys, normal, pieces
+from import_project.matching.references import normal, pieces
 from import_project.matching.reversals import Earliers, take_back
 from import_project.matching.rule import Case, Part, Refused, Rule, Settled, allocation, refused
 from import_project.matching.rules import reference, similar_name
@@ -79,7 +79,6 @@ class _Run:
         self._matches: dict[str, Match] = {}
         self._later: dict[str, Match] = {}
         self._earlier = Earliers()
-        self._paid: Mapping[str, Sequence[Use]] = {}
         self._waiting: defaultdict[str, dict[str, Payment]] = defaultdict(dict)
         self._own: set[str] = set()
 
@@ -121,8 +120,6 @@ class _Run:
             accounts = {normal(p.payer_account) for p in rest if p.payer_account} - {""}
             for payment in sorted(self._memory.waiting(accounts), key=order_of):
                 self._keep_waiting(payment)
-        wanted = {key for p in rest for r in p.references for _, key in keys(r.text)}
-        self._paid = self._memory.gone(wanted)
 
     def _expect_plain(self) -> None:
         """Of plain cases that may have to be given up, what they name beside and who pays is looked up at once."""
@@ -188,7 +185,7 @@ class _Run:
                     return self._settle(payment, rule, answer)
                 if isinstance(answer, Refused):
                     return self._refuse(payment, names, (rule.name, rule.version), answer)
-        return self._unmatched(payment, names)
+        return self._refuse(payment, names, _NO_RULE, why(payment, names, self._items))
 
     def _settle(self, payment: Payment, rule: Rule, answer: Settled) -> Match:
         for other, parts in answer.others:
@@ -214,22 +211,6 @@ class _Run:
             unapplied=answer.unapplied if unapplied is not None else answer.unapplied * 0,
             evidence=answer.evidence,
         )
-
-    def _unmatched(self, payment: Payment, names: Names) -> Match:
-        said = why(payment, names, self._items)
-        if not names.items and (twice := self._gone(payment)):
-            said = twice
-        return self._refuse(payment, names, _NO_RULE, said)
-
-    def _gone(self, payment: Payment) -> Refused | None:
-        """A reference may be that of an invoice which is no longer listed, because it was paid."""
-        uses = [u for r in payment.references for _, key in keys(r.text) for u in self._paid.get(key, ())]
-        if not uses:
-            return None
-        twin = next((u for u in uses if u.amount == payment.amount), None)
-        told = f"its reference was paid already, by payment {(twin or uses[0]).payment_id[:12]}"
-        reason = UnmatchedReason.DUPLICATE_PAYMENT if twin else UnmatchedReason.ALREADY_PAID
-        return Refused(reason=reason, evidence=told)
 
     def _refuse(self, payment: Payment, names: Names, by: tuple[str, int], said: Refused) -> Match:
         """A payment that names nothing waits for others of its payer, unless it is a tie."""

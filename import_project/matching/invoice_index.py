@@ -15,7 +15,15 @@ import polars as pl
 
 from import_project.matching.frames import invoice_of
 from import_project.matching.people import bare
-from import_project.matching.references import digits_form, keys, loose_form, normal, normal_form
+from import_project.matching.references import (
+    digits,
+    digits_form,
+    keys,
+    loose,
+    loose_form,
+    normal,
+    normal_form,
+)
 from import_project.records.payments import Invoice
 
 #: A reference that names more invoices names none of them; of a payer with more, or an amount with more, none stands
@@ -34,6 +42,7 @@ class InvoiceIndex:
         self._all = invoices.with_columns(**forms).with_row_index("item")
         self._accounts = _accounts(self._all)
         self._invoices: dict[int, Invoice] = {}
+        self._unlisted: dict[str, int] = {}
         self._contradictory: set[int] = set()
         self._keys: defaultdict[str, set[int]] = defaultdict(set)
         self._given: defaultdict[str, set[int]] = defaultdict(set)
@@ -84,14 +93,25 @@ class InvoiceIndex:
         assert isinstance(item, int)
         if item in self._invoices:
             return None
-        invoice = self._invoices[item] = invoice_of(row)
         if row["contradictory"]:
             self._contradictory.add(item)
-        for form in ("given", "loose", "digits"):
-            key = row[form]
-            if isinstance(key, str) and key:
-                self._keys[key].add(item)
-        self._given[str(row["given"])].add(item)
+        return self._put(item, invoice_of(row))
+
+    def add(self, invoice: Invoice) -> int | None:
+        """Make an invoice known that is not listed, and return its item; None where it is listed or known."""
+        if invoice.invoice_id in self._unlisted or self.item_of(invoice.invoice_id) is not None:
+            return None
+        item = self._unlisted[invoice.invoice_id] = self._all.height + len(self._unlisted)
+        self._put(item, invoice)
+        return item
+
+    def _put(self, item: int, invoice: Invoice) -> str:
+        self._invoices[item] = invoice
+        given = normal(invoice.reference)
+        loosely = loose(given)
+        for key in {given, loosely, digits(loosely)} - {"", None}:
+            self._keys[str(key)].add(item)
+        self._given[given].add(item)
         if invoice.customer_id is not None:
             self._of_customer[invoice.customer_id].append(item)
             self._of_customer_amount[invoice.customer_id, invoice.currency, invoice.open_amount].append(item)
@@ -152,6 +172,8 @@ class InvoiceIndex:
 
     def item_of(self, invoice_id: str) -> int | None:
         """Return the row of an invoice by its id, and make it known; None when it is not listed."""
+        if invoice_id in self._unlisted:
+            return self._unlisted[invoice_id]
         place = self._all["invoice_id"].search_sorted(invoice_id)
         if place >= self._all.height or self._all["invoice_id"][place] != invoice_id:
             return None

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Protocol
 
-from import_project.records.payments import Allocation, Payment
+from import_project.records.payments import Allocation, Invoice, Payment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +27,22 @@ class Earlier:
     allocations: tuple[Allocation, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Gone:
+    """An invoice that earlier payments were used for, listed or not: nothing more is known to be open of it."""
+
+    invoice: Invoice
+    uses: tuple[Use, ...]
+
+
 class Memory(Protocol):
     """What is known of earlier runs of the feed."""
 
     def uses(self, invoice_ids: Collection[str]) -> Mapping[str, Sequence[Use]]:
         """Return what payments used of these invoices."""
 
-    def gone(self, references: Collection[str]) -> Mapping[str, Sequence[Use]]:
-        """Return what payments used of invoices with these normal references, listed or not."""
+    def gone(self, forms: Collection[str]) -> Sequence[Gone]:
+        """Return invoices that payments were used for, whose reference has one of these forms (`references.form`)."""
 
     def earlier(self, reversals: Sequence[Payment]) -> Sequence[Earlier]:
         """Return payments that these may take back: of the opposite amount, and not taken back yet."""
@@ -51,9 +59,9 @@ class Nothing:
         """Nothing was used."""
         return {}
 
-    def gone(self, references: Collection[str]) -> Mapping[str, Sequence[Use]]:
+    def gone(self, forms: Collection[str]) -> Sequence[Gone]:
         """Nothing was paid."""
-        return {}
+        return ()
 
     def earlier(self, reversals: Sequence[Payment]) -> Sequence[Earlier]:
         """Nothing was decided."""

@@ -10,7 +10,7 @@ import polars as pl
 
 from import_project.matching.invoice_index import MOST_NAMED, InvoiceIndex
 from import_project.matching.memory import Memory, Use
-from import_project.matching.references import pieces
+from import_project.matching.references import form, keys, pieces
 from import_project.records.payments import Allocation, Payment
 
 _NOTHING = Decimal(0)
@@ -40,6 +40,7 @@ class OpenItems(InvoiceIndex):
         self._forgiven: defaultdict[int, Decimal] = defaultdict(Decimal)
         self._open_now: defaultdict[tuple[str, str, Decimal], set[int]] = defaultdict(set)
         self._before: dict[str, Sequence[Use]] = {}
+        self._forms: set[str] = set()
         self.at: Order = (0, 0, "")
 
     def expect(self, payments: Iterable[Payment], *, amounts: bool = False) -> None:
@@ -49,6 +50,11 @@ class OpenItems(InvoiceIndex):
         equal = {(p.currency, p.amount) for p in some} if amounts else ()
         new = self.include(texts, {p.payer_account for p in some if p.payer_account}, equal)
         self._before |= self._memory.uses([i for i in new if i not in self._before])
+        forms = {form(key) for text in texts for _, key in keys(text)} - self._forms - {""}
+        self._forms |= forms
+        for gone in self._memory.gone(forms) if forms else ():
+            if self.add(gone.invoice) is not None:
+                self._before[gone.invoice.invoice_id] = gone.uses
 
     def open(self, item: int) -> Decimal:
         """Return what is open of an invoice now."""

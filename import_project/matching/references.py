@@ -45,6 +45,15 @@ def digits(loosely: str) -> str | None:
     return number if number.isascii() and number.isdecimal() and len(number) >= _FEWEST_DIGITS else None
 
 
+def form(reference: str) -> str:
+    """Return the one form that all ways to write a reference share: its number where it has one, else the loose form.
+
+    Two references of which one is found by the other have a form in common, among those of their `keys`.
+    """
+    loosely = loose(normal(reference))
+    return digits(loosely) or loosely
+
+
 def normals(references: pl.Series) -> pl.Series:
     """Return `normal` of many; those of capitals, digits and strokes only are normal already, and seen quickly."""
     if not references.str.contains(r"[^A-Z0-9/.-]").any():

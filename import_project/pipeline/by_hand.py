@@ -77,6 +77,10 @@ def match_by_hand(
     if payment.taken_back_by is not None or payment.reason in {UnmatchedReason.NOT_BOOKED, UnmatchedReason.REVERSED}:
         raise ConfigError("the payment moved no money, or it was taken back: it cannot settle an invoice")
 
+    if still := _settles(parts, payment):
+        names = ", ".join(a.invoice_id for a in still)
+        raise ConfigError(f"the API still has what the payment settled of {names}", do="unmatch it again")
+
     async def decide(held: Held) -> Facts:
         stored, since = await list_invoices(held)
         return _decided(
@@ -91,13 +95,19 @@ def unmatch_by_hand(
 ) -> DecidedPayment:
     """Take back what a payment settles, and post that. Returns what stands now. Raises ConfigError when it settles
     nothing."""
-    if payment.reason is not None or payment.taken_back_by is not None:
+    if payment.taken_back_by is not None or (payment.reason is not None and not _settles(parts, payment)):
         raise ConfigError("the payment settles no invoice")
 
     async def decide(held: Held) -> Facts:
         return _decided(held, payment, lambda _taken: _unmatch(held, payment, reason, hand), held.parts.clock())
 
     return _carried_out(parts, loaded, payment, decide, owner)
+
+
+def _settles(parts: Parts, payment: DecidedPayment) -> tuple[Allocation, ...]:
+    """Return what the API has or will have of a payment, whatever was decided since: a rejected posting is none."""
+    name = payment.payment.payment_id
+    return allocations_of(parts.ledger.payments.settlements(payment.feed, [name])).get(name, ())
 
 
 def _carried_out(parts: Parts, loaded: LoadedFeed, payment: DecidedPayment, decide: Any, owner: str) -> DecidedPayment:

@@ -6,7 +6,7 @@ from typing import Any
 from urllib.parse import quote
 
 from import_project.config.feed import Post
-from import_project.matching.references import normal
+from import_project.matching.references import form, normal
 from import_project.pipeline.freeze import as_json
 from import_project.records.decisions import RULES, DecidedPayment
 from import_project.records.payments import Allocation, Match, Payment
@@ -122,7 +122,8 @@ def _settled(decision: Decision, post: Post, invoices: Mapping[str, Listed]) -> 
             "invoice_id": allocation.invoice_id,
             "amount": allocation.settles + allocation.written_off,
             "written_off": allocation.written_off or None,
-            "reference": (normal(invoice.reference) or None) if invoice else None,
+            "reference": (invoice.reference or None) if invoice else None,
+            "reference_form": (form(invoice.reference) or None) if invoice else None,
             "path": (post.matched or "").replace("{invoice_id}", quote(allocation.invoice_id, safe="")),
             "body": as_json(_common(match.payment) | _allocated(decision, allocation, invoice) | _rule(decision)),
         }

@@ -113,8 +113,8 @@ def _row(item: Mapping[str, Any], names: Mapping[str, str], place: int) -> list[
                 f"open invoice {place} has no {names[column]}", do="or name it in match.invoices.columns"
             )
     invoice_id = _text(item[names["invoice_id"]])
-    if not invoice_id:
-        raise InvoicesUnusable(f"open invoice {place} has an empty {names['invoice_id']}")
+    if not invoice_id or invoice_id in {".", ".."}:
+        raise InvoicesUnusable(f"open invoice {place} has an empty {names['invoice_id']}, or one that is only dots")
     where = f"invoice {invoice_id}"
     return [
         invoice_id,

@@ -4,10 +4,11 @@ import json
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
 from decimal import Decimal
+from typing import Any
 
-from import_project.matching.memory import Earlier, Use
+from import_project.matching.memory import Earlier, Gone, Use
 from import_project.records.decisions import DecidedPayment, Settlement
-from import_project.records.payments import Allocation, Payment
+from import_project.records.payments import Allocation, Invoice, Payment
 from import_project.records.postings import PostingKind, PostingState
 from import_project.store.ledger import Ledger
 
@@ -21,20 +22,29 @@ class LedgerMemory:
 
     def uses(self, invoice_ids: Collection[str]) -> Mapping[str, Sequence[Use]]:
         """Return what postings use of these invoices."""
-        return self._uses("invoice_id", invoice_ids)
-
-    def gone(self, references: Collection[str]) -> Mapping[str, Sequence[Use]]:
-        """Return what postings use of invoices with these references, unless all of it was taken back."""
-        found = self._uses("reference", references)
-        return {text: uses for text, uses in found.items() if sum(u.amount + u.written_off for u in uses)}
-
-    def _uses(self, column: str, values: Collection[str]) -> dict[str, list[Use]]:
         found: defaultdict[str, list[Use]] = defaultdict(list)
-        for value, subject, amount, written_off, account in self._ledger.payments.uses(self._target, column, values):
-            less = written_off or Decimal(0)
-            use = Use(payment_id=subject, amount=amount - less, written_off=less, payer_account=account)
-            found[value].append(use)
+        for row in self._ledger.payments.uses(self._target, "invoice_id", invoice_ids):
+            found[row.invoice_id].append(_use(row))
         return dict(found)
+
+    def gone(self, forms: Collection[str]) -> Sequence[Gone]:
+        """Return invoices that postings use, by the form of their reference, unless all of it was taken back."""
+        found: defaultdict[str, list[Any]] = defaultdict(list)
+        for row in self._ledger.payments.uses(self._target, "reference_form", forms):
+            found[row.invoice_id].append(row)
+        return [
+            Gone(
+                invoice=Invoice(
+                    invoice_id=name,
+                    reference=rows[0].reference,
+                    currency=rows[0].currency or "",
+                    open_amount=Decimal("0.00"),
+                ),
+                uses=tuple(_use(row) for row in rows),
+            )
+            for name, rows in found.items()
+            if sum(row.amount for row in rows) != 0
+        ]
 
     def earlier(self, reversals: Sequence[Payment]) -> Sequence[Earlier]:
         """Return payments of the opposite amount that nothing has taken back, with what they settle."""
@@ -49,6 +59,11 @@ class LedgerMemory:
         found = self._ledger.payments.waiting(self._feed, payer_accounts)
         self.looked_at |= {one.payment.payment_id: one for one in found}
         return [one.payment for one in found]
+
+
+def _use(row: Any) -> Use:
+    less = row.written_off or Decimal(0)
+    return Use(payment_id=row.subject, amount=row.amount - less, written_off=less, payer_account=row.payer_account)
 
 
 def allocations_of(settlements: Sequence[Settlement]) -> dict[str, tuple[Allocation, ...]]:

@@ -1,14 +1,14 @@
 """Payments and invoices for tests of matching, and all decisions about them by payment."""
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from decimal import Decimal
 
 from import_project.matching.decide import Rules, decide
 from import_project.matching.frames import invoices_frame, payments_frame
-from import_project.matching.memory import Earlier, Memory, Use
-from import_project.matching.references import normal
+from import_project.matching.memory import Earlier, Gone, Memory, Use
+from import_project.matching.references import form, normal
 from import_project.matching.rules import RULES, reference
 from import_project.records.payments import Allocation, Invoice, Match, Payment, Reference, UnmatchedReason
 
@@ -18,10 +18,10 @@ NOV_20 = date(2026, 11, 20)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Remembered:
-    """A memory of what these decisions were; `references` are the normal ones of invoices by id."""
+    """A memory of what these decisions were; `invoices` are those that were listed, by id."""
 
     found: Mapping[str, Match]
-    references: Mapping[str, str]
+    invoices: Mapping[str, Invoice]
 
     def uses(self, invoice_ids: Collection[str]) -> dict[str, list[Use]]:
         """As the ledger has it."""
@@ -39,10 +39,14 @@ class Remembered:
                     )
         return uses
 
-    def gone(self, references: Collection[str]) -> dict[str, list[Use]]:
+    def gone(self, forms: Collection[str]) -> list[Gone]:
         """As the ledger has it."""
-        of = {self.references[i]: uses for i, uses in self.uses(set(self.references)).items()}
-        return {r: of[r] for r in references if r in of}
+        return [
+            Gone(invoice=replace(self.invoices[i], open_amount=Decimal("0.00")), uses=tuple(uses))
+            for i, uses in self.uses(set(self.invoices)).items()
+            if form(self.invoices[i].reference) in forms
+            and sum((u.amount + u.written_off for u in uses), Decimal(0)) != 0
+        ]
 
     def earlier(self, reversals: Sequence[Payment]) -> list[Earlier]:
         """As the ledger has it."""

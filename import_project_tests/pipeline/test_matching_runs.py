@@ -147,6 +147,32 @@ def test_person_matches_and_takes_it_back_and_all_is_kept(bank: Bank) -> None:
     assert [i["open_amount"] for i in bank.api.invoices] == ["0.00", "0.00"]
 
 
+def test_taking_back_that_the_api_rejects_leaves_nothing_to_settle_anew(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "50.00"), invoice("B", "100235", "50.00")]
+    bank.bring(paid("50.00", ref="R1", reference="100234"))
+    bank.api.reject_if = lambda body: body.get("amount") == "-50.00"
+    unhand(bank, "R1", UnmatchedReason.AMBIGUOUS)
+    assert [i["open_amount"] for i in bank.api.invoices] == ["0.00", "50.00"]
+    with pytest.raises(ConfigError, match="the API still has what the payment settled of A"):
+        hand(bank, "R1", "B")
+    bank.api.reject_if = lambda _body: False
+    unhand(bank, "R1", UnmatchedReason.AMBIGUOUS)
+    hand(bank, "R1", "B")
+    assert [i["open_amount"] for i in bank.api.invoices] == ["50.00", "0.00"]
+
+
+def test_reversal_that_a_person_takes_back_leaves_the_payment_as_it_was(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "50.00")]
+    bank.bring(paid("50.00", ref="R1", reference="100234", end_to_end="E1"))
+    bank.bring(paid("-50.00", ref="R2", end_to_end="E1", back=True))
+    unhand(bank, "R2", UnmatchedReason.REVERSED)
+    assert bank.api.invoices[0]["open_amount"] == "0.00"
+    assert bank.payments()["R1"].taken_back_by is None
+    bank.bring(paid("-50.00", ref="R3", end_to_end="E1", back=True))
+    assert bank.payments()["R1"].taken_back_by == bank.payments()["R3"].payment.payment_id
+    assert bank.api.invoices[0]["open_amount"] == "50.00"
+
+
 @pytest.mark.parametrize(
     ("wanted", "credit", "told"),
     [
@@ -288,6 +314,7 @@ def test_invoices_from_a_database(
     [
         ({"invoice_id": "A"}, "open invoice 1 has no reference"),
         (invoice("", "1", "1.00"), "empty invoice_id"),
+        (invoice("..", "1", "1.00"), "only dots"),
         (invoice("A", "1", "1.001"), "the open amount of invoice A is no amount of money"),
         (invoice("A", "1", "NaN"), "no amount of money"),
         (invoice("A", "1", "1.00", due_on="soon"), "the due_on of invoice A is no day"),

@@ -60,6 +60,8 @@ def decide_again(connection: Connection, feed: str, again: Again, now: datetime)
     connection.execute(sa.insert(changes), [key | before])
     now_standing = {n: v for n, v in _row(about, now).items() if n in {*_STANDING, "waits"}}
     connection.execute(sa.update(payments).where(mine).values(**now_standing, changes=standing.changes + 1))
+    back = (payments.c.feed == feed) & (payments.c.taken_back_by == standing.subject)
+    connection.execute(sa.update(payments).where(back).values(taken_back_by=None))
     of = (decisions.c.feed == feed) & (decisions.c.subject == standing.subject)
     kind = PostingKind.UNMATCHED if about.reason is not None else PostingKind.MATCHED
     connection.execute(sa.update(decisions).where(of).values(kind=kind, evidence=about.evidence, decided_at=now))
@@ -195,17 +197,17 @@ class Payments:
         return found
 
     def uses(self, api: str, column: str, values: Collection[str]) -> list[Row[Any]]:
-        """Return what postings use of invoices, found by `invoice_id` or `reference`: rows of that value, `subject`,
-        `amount`, `written_off` and `payer_account`. What the API rejected is no use."""
-        by = postings.c[column]
+        """Return what postings use of invoices, found by `invoice_id` or `reference_form`: rows of `invoice_id`,
+        `reference`, `currency`, `subject`, `amount`, `written_off` and `payer_account`. What the API rejected is no
+        use."""
         one = (payments.c.feed == postings.c.feed) & (payments.c.subject == postings.c.subject)
+        of_posting = [postings.c[n] for n in ("invoice_id", "reference", "subject", "amount", "written_off")]
         found: list[Row[Any]] = []
         for some in _chunks(values):
             query = (
-                sa.select(by.label("found_by"), postings.c.subject, postings.c.amount, postings.c.written_off)
-                .add_columns(payments.c.payer_account)
+                sa.select(*of_posting, payments.c.payer_account, payments.c.currency)
                 .join(payments, one, isouter=True)
-                .where(postings.c.api == api, by.in_(some), postings.c.kind == PostingKind.MATCHED)
+                .where(postings.c.api == api, postings.c[column].in_(some), postings.c.kind == PostingKind.MATCHED)
                 .where(postings.c.state != PostingState.REJECTED)
                 .order_by(postings.c.id)
             )

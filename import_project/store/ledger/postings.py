@@ -39,7 +39,7 @@ def _posting(feed: str, file: str, api: str, draft: Draft, now: datetime) -> dic
         {"feed": feed, "subject": draft.subject, "part": draft.part, "sha256": file, "kind": draft.kind}
         | {"row_number": draft.row_number, "key": posting_key(feed, draft.subject, draft.part), "api": api}
         | {"invoice_id": draft.invoice_id, "amount": draft.amount, "path": draft.path, "body": draft.body}
-        | {"reference": draft.reference, "written_off": draft.written_off}
+        | {"reference": draft.reference, "reference_form": draft.reference_form, "written_off": draft.written_off}
         | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
     )
 

@@ -164,11 +164,12 @@ postings = sa.Table(
     sa.Column("frozen_at", UtcDateTime, nullable=False),
     sa.Column("changed_at", UtcDateTime, nullable=False),
     sa.Column("reference", sa.Text),
+    sa.Column("reference_form", sa.Text),
     sa.Column("written_off", Money),
     sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
     sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
     sa.Index("postings_by_invoice", "api", "invoice_id"),
-    sa.Index("postings_by_reference", "api", "reference"),
+    sa.Index("postings_by_reference", "api", "reference_form"),
     sa.Index("postings_by_file", "feed", "sha256", "state"),
     sa.Index("postings_by_api", "api", "kind", "state"),
 )

@@ -48,9 +48,10 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
     )
     op.add_column("postings", sa.Column("reference", sa.Text))
+    op.add_column("postings", sa.Column("reference_form", sa.Text))
     op.add_column("postings", sa.Column("written_off", Money()))
     op.create_index("postings_by_invoice", "postings", ["api", "invoice_id"])
-    op.create_index("postings_by_reference", "postings", ["api", "reference"])
+    op.create_index("postings_by_reference", "postings", ["api", "reference_form"])
 
 
 def _decision() -> list[sa.Column[Any]]:
