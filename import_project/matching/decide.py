@@ -106,7 +106,8 @@ class _Run:
             match = self._match(payment)
             self._matches[payment.payment_id] = match
             if not payment.reversal:
-                self._earlier.add(Earlier(payment=payment, allocations=match.allocations))
+                known = Earlier(payment=payment, allocations=match.allocations, unapplied=match.unapplied)
+                self._earlier.add(known)
             for given_up in self._give_up(match):
                 heapq.heappush(queue, (order_of(given_up), given_up))
 

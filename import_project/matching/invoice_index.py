@@ -9,7 +9,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from decimal import Decimal
-from itertools import islice, takewhile
+from itertools import islice
 
 import polars as pl
 
@@ -53,6 +53,7 @@ class InvoiceIndex:
         self._sorted: dict[frozenset[str], list[int]] = {}
         self._looked_up: tuple[set[str], set[str], set[tuple[str, Decimal]]] = (set(), set(), set())
         self._people: list[tuple[str, str]] | None = None
+        self._namesakes: dict[str, int] = {}
 
     def include(
         self, texts: Iterable[str], accounts: Iterable[str], amounts: Iterable[tuple[str, Decimal]] = ()
@@ -157,13 +158,19 @@ class InvoiceIndex:
         return sorted(found, key=self.place) if len(found) <= MOST_OF_AMOUNT else []
 
     def namesakes(self, *names: str | None) -> int:
-        """Return how many customers have the shortest of these names, or one that begins with it."""
+        """Return how many customers have the shortest of these names, or one that begins with it; 2 stands for more."""
         if self._people is None:
             people = self._all.select("customer_name", "customer_id").drop_nulls().unique().iter_rows()
             self._people = sorted((bare(name), customer) for name, customer in people)
         least = min((bare(n) for n in names), key=len)
-        start = bisect_left(self._people, (least, ""))
-        return len({c for _, c in takewhile(lambda one: one[0].startswith(least), islice(self._people, start, None))})
+        if least not in self._namesakes:
+            found = set[str]()
+            for name, customer in islice(self._people, bisect_left(self._people, (least, "")), None):
+                if not name.startswith(least) or len(found) == 2:
+                    break
+                found.add(customer)
+            self._namesakes[least] = len(found)
+        return self._namesakes[least]
 
     def place(self, item: int) -> tuple[int, str]:
         """Return what invoices are sorted by: the due date, then the id."""

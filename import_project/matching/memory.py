@@ -21,10 +21,11 @@ class Use:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Earlier:
-    """A payment that was decided before, by this run or another: what it settles, or nothing."""
+    """A payment that was decided before, by this run or another: what it settles, and what of it is a credit."""
 
     payment: Payment
     allocations: tuple[Allocation, ...] = ()
+    unapplied: Decimal = Decimal(0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

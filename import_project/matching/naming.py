@@ -9,7 +9,7 @@ from itertools import islice
 from import_project.matching.invoice_index import MOST_NAMED
 from import_project.matching.open_items import OpenItems
 from import_project.matching.people import same_name
-from import_project.matching.references import CHECKED, GIVEN, keys, normal, pieces, proves_itself
+from import_project.matching.references import CHECKED, GIVEN, form, keys, normal, pieces, proves_itself
 from import_project.records.payments import FREE_TEXT, Invoice, Payment
 
 WIDTHS = ("given", "variants", "free_text")
@@ -99,7 +99,7 @@ def _names(payment: Payment, items: OpenItems, width: str, schemes: frozenset[st
                 reference=reference.text,
                 how=how,
                 structured=formal,
-                proved=how == CHECKED or (how == GIVEN and proves_itself(reference.text, schemes)),
+                proved=how in {GIVEN, CHECKED} and proves_itself(reference.text, schemes),
                 part=reference.amount,
             )
             for item in found
@@ -138,12 +138,13 @@ def _find_pieces(text: str, items: OpenItems) -> tuple[str, list[int]]:
 
 
 def supports(payment: Payment, invoice: Invoice, items: OpenItems) -> bool:
-    """Whether the payer is known to be the invoice's customer: by account, by name, or by the customer's number."""
+    """Whether the payer is known to be the invoice's customer: by account, by name, or by the customer's number, unless
+    that is what names the invoice."""
     if invoice.customer_id is not None:
         if invoice.customer_id in items.customers(payment.payer_account):
             return True
         number = normal(invoice.customer_id)
-        if any(normal(r.text) == number for r in payment.references):
+        if form(number) != form(invoice.reference) and any(normal(r.text) == number for r in payment.references):
             return True
     alike = same_name(payment.payer_name, invoice.customer_name)
     return alike and items.namesakes(payment.payer_name, invoice.customer_name) <= 1

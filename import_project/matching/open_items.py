@@ -102,9 +102,9 @@ class OpenItems(InvoiceIndex):
         )
         invoice = self.invoice(item)
         customer = invoice.customer_id or ""
-        self._open_now[customer, invoice.currency, invoice.open_amount - self._used[item]].discard(item)
+        self._open_now[customer, invoice.currency, self.open(item)].discard(item)
         self._used[item] += allocation.settles + allocation.written_off
-        self._open_now[customer, invoice.currency, invoice.open_amount - self._used[item]].add(item)
+        self._open_now[customer, invoice.currency, self.open(item)].add(item)
         self._forgiven[item] += abs(allocation.written_off)
 
     def item_of(self, invoice_id: str) -> int | None:

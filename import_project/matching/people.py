@@ -5,8 +5,8 @@ import unicodedata
 from functools import lru_cache
 
 _FOLDED = str.maketrans({"Ä": "AE", "Ö": "OE", "Ü": "UE", "Å": "AA", "Æ": "AE", "Ø": "OE", "ß": "SS"})
-#: The shortest beginning by which a name that was cut is still told.
-_LEAST_NAME = 8
+#: The shortest beginning by which a name that was cut is still told: fields cut at 24 letters or more.
+_LEAST_NAME = 20
 
 
 @lru_cache(maxsize=100_000)

@@ -15,8 +15,9 @@ from import_project.matching.check_digits import (
     swiss,
 )
 
-#: How a reference was found: as it is; written another way; with or without its check digits.
-GIVEN, WRITTEN, CHECKED = "given", "written", "checked"
+#: How a reference was found: as it is; written another way; with check digits that the list leaves out; without those
+#: that the list has.
+GIVEN, WRITTEN, CHECKED, UNCHECKED = "given", "written", "checked", "unchecked"
 
 _SEPARATORS = r"[-/.,:;+_#*'\s]"
 _SEPARATE = re.compile(_SEPARATORS)
@@ -97,7 +98,7 @@ def _keys(reference: str) -> Iterator[tuple[str, str]]:
     if number is not None:
         yield WRITTEN, number
     yield from ((CHECKED, key) for key in _without_check(given, loosely, number))
-    yield from ((CHECKED, key) for key in _with_check(loosely, number))
+    yield from ((UNCHECKED, key) for key in _with_check(loosely, number))
 
 
 def pieces(text: str) -> list[str]:
@@ -127,9 +128,9 @@ def _without_check(given: str, loosely: str, number: str | None) -> Iterator[str
     if seven_three_one(bare) == check:
         yield bare
     whole = _SEPARATE.sub("", given)
-    if whole.isdecimal() and len(whole) == _SWISS_LENGTH and swiss(whole[:-1]) == whole[-1]:
+    if _is_swiss(whole):
         yield whole[:-1].lstrip("0")
-    if whole.isdecimal() and len(whole) == _BELGIAN and (int(whole[:-2]) % 97 or 97) == int(whole[-2:]):
+    if _is_belgian(whole):
         yield whole[:-2].lstrip("0")
 
 
@@ -148,11 +149,26 @@ def _with_check(loosely: str, number: str | None) -> Iterator[str]:
 
 
 def proves_itself(reference: str, schemes: frozenset[str]) -> bool:
-    """Whether a reference carries a check digit that is right: ISO 11649 always, others where `schemes` names them
-    (`luhn`, `eleven`, `seven_three_one`)."""
+    """Whether a reference carries check digits that are right: those of ISO 11649, of a Swiss QR reference, of a
+    Belgian message, and Luhn behind a length digit always; others (`luhn`, `eleven`, `seven_three_one`) where `schemes`
+    names them: one digit is right by chance in one of ten."""
     given = normal(reference)
     if is_creditor_reference(given):
         return True
     known = {"luhn": luhn, "eleven": eleven, "seven_three_one": seven_three_one}
     body = given[:-1]
-    return body.isascii() and body.isdecimal() and any(known[s](body) == given[-1] for s in schemes)
+    if body.isascii() and body.isdecimal() and any(known[s](body) == given[-1] for s in schemes):
+        return True
+    whole = _SEPARATE.sub("", given)
+    if not whole.isascii() or not whole.isdecimal() or len(whole) <= _FEWEST_DIGITS:
+        return False
+    with_length = luhn(whole[:-1]) == whole[-1] and int(whole[-2]) == len(whole) % 10
+    return with_length or _is_swiss(whole) or _is_belgian(whole)
+
+
+def _is_swiss(whole: str) -> bool:
+    return whole.isdecimal() and len(whole) == _SWISS_LENGTH and swiss(whole[:-1]) == whole[-1]
+
+
+def _is_belgian(whole: str) -> bool:
+    return whole.isdecimal() and len(whole) == _BELGIAN and (int(whole[:-2]) % 97 or 97) == int(whole[-2:])

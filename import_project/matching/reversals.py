@@ -8,7 +8,7 @@ from import_project.matching.memory import Earlier
 from import_project.matching.open_items import OpenItems
 from import_project.matching.references import normal
 from import_project.matching.rule import refused
-from import_project.records.payments import Allocation, Match, Payment, UnmatchedReason
+from import_project.records.payments import FREE_TEXT, Allocation, Match, Payment, UnmatchedReason
 
 RULE = ("reversal", 1)
 
@@ -44,6 +44,7 @@ class Earliers:
                 and not e.payment.reversal
                 and e.payment.booked
                 and e.payment.payment_id not in self._taken_back
+                and _may_be(e.payment, reversal)
             }
             if found:
                 return [found[name] for name in sorted(found)]
@@ -58,16 +59,22 @@ def take_back(payment: Payment, earliers: Earliers, items: OpenItems) -> tuple[M
         told = "it takes a payment back that is not known here"
         return refused(payment, RULE, UnmatchedReason.REVERSED, told), None
     if len(found) > 1:
-        told = f"it may take back any of {', '.join(e.payment.payment_id[:12] for e in found)}"
+        some = ", ".join(e.payment.payment_id[:12] for e in found[:5])
+        told = f"it may take back any of {len(found)} payments: {some}"
         return refused(payment, RULE, UnmatchedReason.AMBIGUOUS, told), None
     earlier = found[0].payment
-    earliers.taken_back(earlier.payment_id)
-    if not found[0].allocations:
+    if not found[0].allocations and not found[0].unapplied:
+        earliers.taken_back(earlier.payment_id)
         told = f"taken back by payment {payment.payment_id[:12]}"
         again = refused(earlier, RULE, UnmatchedReason.REVERSED, told)
         told = f"it takes back payment {earlier.payment_id[:12]}, which settled nothing"
         mine = refused(payment, RULE, UnmatchedReason.REVERSED, told)
         return replace(mine, reverses=earlier.payment_id), again
+    before = sum((a.amount for a in found[0].allocations), found[0].unapplied)
+    if before != earlier.amount:
+        told = f"of payment {earlier.payment_id[:12]}, {before} stands; the rest was rejected or taken back"
+        return refused(payment, RULE, UnmatchedReason.AMBIGUOUS, told), None
+    earliers.taken_back(earlier.payment_id)
     allocations = tuple(_opened(a, payment, items) for a in found[0].allocations)
     name, version = RULE
     match = Match(
@@ -75,7 +82,7 @@ def take_back(payment: Payment, earliers: Earliers, items: OpenItems) -> tuple[M
         rule=name,
         rule_version=version,
         allocations=allocations,
-        unapplied=payment.amount - sum((a.amount for a in allocations), payment.amount * 0),
+        unapplied=-found[0].unapplied,
         evidence=f"it takes back payment {earlier.payment_id[:12]}, and opens again what that settled",
         reverses=earlier.payment_id,
     )
@@ -106,4 +113,12 @@ def marks(payment: Payment) -> list[tuple[str, str]]:
         for kind, text in (("end_to_end_id", payment.end_to_end_id), ("bank_reference", payment.bank_reference))
         if text and text.strip().upper() not in {"", "NOTPROVIDED"}
     ]
-    return [*found, *(("reference", normal(r.text)) for r in payment.references if normal(r.text))]
+    formal = (normal(r.text) for r in payment.references if r.source != FREE_TEXT)
+    return [*found, *(("reference", text) for text in formal if text)]
+
+
+def _may_be(payment: Payment, reversal: Payment) -> bool:
+    """Whether nothing speaks against it: another payer's account, or another id of the payer's."""
+    accounts = {normal(a) for a in (payment.payer_account, reversal.payer_account) if a and normal(a)}
+    ids = {text for kind, text in (*marks(payment), *marks(reversal)) if kind == "end_to_end_id"}
+    return len(accounts) <= 1 and len(ids) <= 1

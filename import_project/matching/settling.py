@@ -68,6 +68,7 @@ def _named(case: Case, item: int) -> str:
         return ""
     name = case.names.of(item)
     how = {"given": "as it is listed", "written": "written another way", "checked": "told by its check digit"}
+    how["unchecked"] = "without its check digit"
     where = "" if name.structured else ", in free text"
     return f"named by reference {name.reference}, {how[name.how]}{where}"
 
@@ -75,6 +76,15 @@ def _named(case: Case, item: int) -> str:
 def customer(invoice: Invoice) -> str:
     """Return whose an invoice is, as far as the list says."""
     return invoice.customer_id or ""
+
+
+def together(case: Case, chosen: Sequence[int]) -> bool:
+    """Whether invoices may be paid together: all named by structured references, or of one customer, and none of
+    another customer's than the account is known to be."""
+    items = case.items
+    if any(stranger(case.payment, items.invoice(i), items) for i in chosen):
+        return False
+    return set(chosen) <= set(case.names.structured) or one_customer(items, chosen)
 
 
 def one_customer(items: OpenItems, chosen: Iterable[int]) -> bool:

@@ -3,7 +3,6 @@
 Each stands in place of the one before, which is kept; no rule changes it again. What follows is posted at once.
 """
 
-import json
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,10 +21,10 @@ from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.open_invoices import list_invoices, still_open
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import post_matched, post_unmatched
-from import_project.pipeline.remember import allocations_of
+from import_project.pipeline.remember import allocations_of, listed_of, unapplied_of
 from import_project.records.decisions import DecidedPayment
 from import_project.records.payments import Allocation, Invoice, Match, UnmatchedReason
-from import_project.records.postings import Again, Draft, PostingKind, PostingState, Taken
+from import_project.records.postings import Again, Draft, Taken
 
 RULE = ("by_hand", 1)
 _MOST_CONTENTIONS = 10
@@ -123,7 +122,7 @@ def _decided(held: Held, payment: DecidedPayment, made: Callable[[Taken], list[D
         taken = held.parts.ledger.postings.taken(held.loaded.target, since=since)
         again = Again(drafts=tuple(made(taken)), changes=payment.changes)
         now = held.parts.ledger.payments.by_id(held.feed, [payment.payment.payment_id])[payment.payment.payment_id]
-        if now.changes != payment.changes:
+        if (now.changes, now.taken_back_by) != (payment.changes, payment.taken_back_by):
             raise DecidedMeanwhile("the payment was decided about in between", do="look at it again")
         with suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, [], taken=taken, again=[again])
@@ -181,12 +180,14 @@ def _part(invoice: Invoice | None, wanted: Wanted, payment: DecidedPayment, left
         )
     if invoice.closed or not invoice.open_amount:
         raise ConfigError(f"invoice {invoice.invoice_id} has nothing open")
-    smaller = invoice.open_amount if invoice.open_amount < 0 else min(left, invoice.open_amount)
+    smaller = min(left, invoice.open_amount)
+    if invoice.open_amount < 0:  # a credit note: all of it, unless the payment itself is money back
+        smaller = max(left, invoice.open_amount) if payment.payment.amount < 0 else invoice.open_amount
     amount = smaller if wanted.amount is None else wanted.amount
     alike = amount != 0 and (amount < 0) == (invoice.open_amount < 0)
     if not alike or abs(amount) > abs(invoice.open_amount):
         raise ConfigError(f"{invoice.open_amount} is open on invoice {invoice.invoice_id}, {amount} is no part of it")
-    if amount > left:
+    if payment.payment.amount > 0 and amount > left:
         raise ConfigError(f"{left} is left of the payment, less than {amount} for invoice {invoice.invoice_id}")
     return Allocation(
         invoice_id=invoice.invoice_id, amount=amount, settles=amount, residual=invoice.open_amount - amount
@@ -197,7 +198,8 @@ def _unmatch(held: Held, payment: DecidedPayment, reason: UnmatchedReason, hand:
     """Take each allocation and credit back by its opposite, then say that the payment is unmatched."""
     known = held.parts.ledger.payments.settlements(payment.feed, [payment.payment.payment_id])
     settles = allocations_of(known).get(payment.payment.payment_id, ())
-    left_over = [s for s in known if s.kind == PostingKind.CREDIT and s.state != PostingState.REJECTED]
+    listed = listed_of(known, payment.payment.currency)
+    after: dict[str, Decimal | None] = {i: held.parts.ledger.payments.residual(held.loaded.target, i) for i in listed}
     told = f"taken back by {hand.by}" + (f": {hand.note}" if hand.note else "")
     back = Match(
         payment=payment.payment,
@@ -209,26 +211,17 @@ def _unmatch(held: Held, payment: DecidedPayment, reason: UnmatchedReason, hand:
                 amount=-a.amount,
                 settles=-a.settles,
                 written_off=-a.written_off,
-                residual=a.residual + a.settles + a.written_off,
+                residual=(after.get(a.invoice_id) or a.residual) + a.settles + a.written_off,
             )
             for a in settles
         ),
-        unapplied=-sum((_amount(c.body) for c in left_over), Decimal(0)),
+        unapplied=-unapplied_of(known).get(payment.payment.payment_id, Decimal(0)),
         evidence=told,
     )
     now = replace(back, allocations=(), unapplied=Decimal(0), reason=reason)
     one, two = (
         Decision(match=m, remittance=payment.remittance, decided_by=hand.by, note=hand.note) for m in (now, back)
     )
-    listed = {
-        s.invoice_id: Listed(reference=s.reference or "", currency=payment.payment.currency)
-        for s in known
-        if s.invoice_id is not None
-    }
     made = [*drafts(two, held.loaded.feed.post, listed), *drafts(one, held.loaded.feed.post, {})]
     about = made[-1].about
     return [replace(made[0], about=about), *(replace(d, about=None) for d in made[1:])]
-
-
-def _amount(body: str) -> Decimal:
-    return Decimal(json.loads(body)["amount"])

@@ -36,6 +36,7 @@ class Decision:
     edition: str = ""
     decided_by: str = RULES
     note: str = ""
+    taken_back_by: str | None = None
 
 
 def drafts(decision: Decision, post: Post, invoices: Mapping[str, Listed]) -> Iterator[Draft]:
@@ -78,6 +79,7 @@ def _about(decision: Decision) -> DecidedPayment:
         reverses=match.reverses,
         decided_by=decision.decided_by,
         note=decision.note,
+        taken_back_by=decision.taken_back_by,
     )
 
 

@@ -200,12 +200,18 @@ def _rows_of_file(wanted: Invoices) -> list[dict[str, Any]]:
 
 
 def still_open(invoices: pl.DataFrame, taken: Mapping[str, Decimal]) -> pl.DataFrame:
-    """Return a list less what is frozen for its invoices and may not show in it yet."""
+    """Return a list less what is frozen for its invoices and may not show in it yet.
+
+    Nobody knows whether it shows already, so an amount is only ever made smaller, and never past zero: what is taken
+    back counts when the list says so.
+    """
     if not taken:
         return invoices
-    less = pl.DataFrame(
-        {"invoice_id": list(taken), "taken": list(taken.values())}, schema={"invoice_id": pl.String, "taken": MONEY}
-    )
+    schema: dict[str, pl.DataType] = {"invoice_id": pl.String(), "taken": MONEY}
+    less = pl.DataFrame({"invoice_id": list(taken), "taken": list(taken.values())}, schema=schema)
     known = invoices.join(less, on="invoice_id", how="left", maintain_order="left")
-    rest = (pl.col("open_amount") - pl.col("taken").fill_null(Decimal(0))).cast(MONEY)
-    return known.with_columns(open_amount=rest).drop("taken")
+    opened, nothing = pl.col("open_amount"), pl.lit(Decimal("0.00")).cast(MONEY)
+    rest = (opened - pl.col("taken").fill_null(Decimal(0))).cast(MONEY)
+    owed = pl.min_horizontal(opened, pl.max_horizontal(rest, nothing))
+    owing = pl.max_horizontal(opened, pl.min_horizontal(rest, nothing))
+    return known.with_columns(open_amount=pl.when(opened >= 0).then(owed).otherwise(owing)).drop("taken")

@@ -57,8 +57,8 @@ async def _send_again(held: Held) -> dict[str, int]:
     others = held.parts.ledger.postings.decided_again(held.feed, other_than=held.sha256)
     sent = 0
     for file in others:
-        for kind in (PostingKind.MATCHED, PostingKind.UNMATCHED):
-            sent += int(str((await _send(held, kind, file=file))["sent"]))
+        for kinds in ((PostingKind.MATCHED, PostingKind.CREDIT), (PostingKind.UNMATCHED,)):
+            sent += (await _send(held, *kinds, file=file))["sent"]
     return {"sent of earlier files": sent} if sent else {}
 
 

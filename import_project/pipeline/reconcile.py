@@ -7,6 +7,7 @@ payment that names nothing, and about which no person has decided, may be decide
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import polars as pl
@@ -21,8 +22,9 @@ from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import ENTRY, entry_subject, subject
 from import_project.pipeline.open_invoices import read_invoices, still_open
 from import_project.pipeline.remember import LedgerMemory
+from import_project.records.decisions import RULES
 from import_project.records.payments import Allocation, Match
-from import_project.records.postings import Again, Draft
+from import_project.records.postings import Again, Draft, PostingKind
 
 _MOST_CONTENTIONS = 10
 
@@ -49,15 +51,45 @@ async def reconcile(held: Held) -> Facts:
             taken = postings.taken(held.loaded.target, since=since)
             memory = LedgerMemory(held.parts.ledger, held.feed, held.loaded.target)
             invoices = still_open(stored, taken.of)
-            decided = decide(fresh, invoices, held.loaded.rules, memory)
-            work = _Work(held=held, decided=decided, memory=memory, invoices=_listed(invoices, decided), fresh=fresh)
-            made, causes, again = work.drafts(), work.causes(), work.again()
+            new = _not_known_by_entry(held, fresh)
+            decided = decide(new, invoices, held.loaded.rules, memory)
+            listed = {**memory.invoices, **_listed(invoices, decided)}
+            work = _Work(held=held, decided=decided, memory=memory, invoices=listed, fresh=new)
+            known = fresh.join(new.select("payment_id"), on="payment_id", how="anti")
+            made, causes, again = chain(work.drafts(), _repeated(known)), work.causes(), work.again()
         with contextlib.suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, made, taken=taken, again=again, causes=causes)
             held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
             facts: dict[str, int | str] = dict(decisions.group_by("kind").len().sort("kind").iter_rows())
             return facts | ({"decided again": len(again)} if again else {})
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")
+
+
+def _not_known_by_entry(held: Held, payments: pl.DataFrame) -> pl.DataFrame:
+    """Leave out payments whose entry was decided the other way, as a whole or by its details: they are repeated, and
+    what repeats is no ground for a decision."""
+    named = [entry_subject(row) for row in payments.select(ENTRY).iter_rows(named=True)]
+    known = held.parts.ledger.postings.entries(held.feed, [name for name in named if name])
+    lumps = payments["lump"].fill_null(value=False)
+    keep = [name not in known or known[name] == lump for name, lump in zip(named, lumps, strict=True)]
+    return payments.filter(pl.Series(keep, dtype=pl.Boolean))
+
+
+def _repeated(payments: pl.DataFrame) -> Iterator[Draft]:
+    """Yield drafts of repeated payments, of which the ledger notes only what they are the same as."""
+    for row, beside in zip(payments.select("payment_id", "row_number").iter_rows(), _beside(payments), strict=True):
+        name, number = row
+        entry = {"entry": beside["entry"], "lump": beside["lump"]}
+        yield Draft(
+            subject=name,
+            part=0,
+            kind=PostingKind.UNMATCHED,
+            row_number=number,
+            path="",
+            body="",
+            repeated=True,
+            **entry,
+        )
 
 
 def _beside(payments: pl.DataFrame) -> Iterator[dict[str, Any]]:
@@ -100,18 +132,24 @@ class _Work:
 
     def again(self) -> tuple[Again, ...]:
         """Return new decisions about payments of earlier files."""
+        taken_back = {m.reverses: m.payment.payment_id for m in self.decided.matches if m.reverses is not None}
         found = []
         for match in self.decided.later:
             known = self.memory.looked_at[match.payment.payment_id]
-            made = tuple(self._drafts(match, remittance=known.remittance))
+            if known.decided_by != RULES:
+                continue  # a person's decision stays; what takes it back says so
+            by = taken_back.get(match.payment.payment_id)
+            made = tuple(self._drafts(match, remittance=known.remittance, taken_back_by=by))
             found.append(Again(drafts=made, changes=known.changes))
         return tuple(found)
 
     def _causing(self) -> set[str]:
-        follow = {m.payment.payment_id for m in self.decided.matches if m.reverses is not None}
-        if any(m.rule == several_payments.NAME for m in self.decided.later):
-            follow |= {m.payment.payment_id for m in self.decided.matches if m.rule == several_payments.NAME}
-        return follow
+        """Those that take others back, those that settle together, and what else is decided about the same invoices:
+        in one transaction, in the order of the decisions."""
+        kept = [m for m in self.decided.matches if m.reverses is not None or m.rule == several_payments.NAME]
+        invoices = {a.invoice_id for m in kept for a in m.allocations}
+        also = [m for m in self.decided.matches if any(a.invoice_id in invoices for a in m.allocations)]
+        return {m.payment.payment_id for m in (*kept, *also)}
 
     def _of(self, matches: Iterable[Match]) -> Iterator[Draft]:
         wanted = list(matches)

@@ -7,6 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from import_project.matching.memory import Earlier, Gone, Use
+from import_project.pipeline.decision_drafts import Listed
 from import_project.records.decisions import DecidedPayment, Settlement
 from import_project.records.payments import Allocation, Invoice, Payment
 from import_project.records.postings import PostingKind, PostingState
@@ -14,11 +15,13 @@ from import_project.store.ledger import Ledger
 
 
 class LedgerMemory:
-    """Implements `matching.memory.Memory`. `looked_at` are the payments that it told of, by id."""
+    """Implements `matching.memory.Memory`. `looked_at` are the payments that it told of, by id, and
+    `invoices` what is known of those they settle."""
 
     def __init__(self, ledger: Ledger, feed: str, target: str) -> None:
         self._ledger, self._feed, self._target = ledger, feed, target
         self.looked_at: dict[str, DecidedPayment] = {}
+        self.invoices: dict[str, Listed] = {}
 
     def uses(self, invoice_ids: Collection[str]) -> Mapping[str, Sequence[Use]]:
         """Return what postings use of these invoices."""
@@ -51,8 +54,18 @@ class LedgerMemory:
         found = [one for one in self._ledger.payments.opposite(self._feed, reversals) if not one.payment.reversal]
         self.looked_at |= {one.payment.payment_id: one for one in found}
         settled = self._ledger.payments.settlements(self._feed, [o.payment.payment_id for o in found])
-        by_payment = allocations_of(settled)
-        return [Earlier(payment=o.payment, allocations=by_payment.get(o.payment.payment_id, ())) for o in found]
+        by_payment, credits_of = allocations_of(settled), unapplied_of(settled)
+        for one in found:
+            mine = [s for s in settled if s.payment_id == one.payment.payment_id]
+            self.invoices |= listed_of(mine, one.payment.currency)
+        return [
+            Earlier(
+                payment=o.payment,
+                allocations=by_payment.get(o.payment.payment_id, ()),
+                unapplied=credits_of.get(o.payment.payment_id, Decimal(0)),
+            )
+            for o in found
+        ]
 
     def waiting(self, payer_accounts: Collection[str]) -> Sequence[Payment]:
         """Return payments from these accounts that name nothing."""
@@ -64,6 +77,24 @@ class LedgerMemory:
 def _use(row: Any) -> Use:
     less = row.written_off or Decimal(0)
     return Use(payment_id=row.subject, amount=row.amount - less, written_off=less, payer_account=row.payer_account)
+
+
+def listed_of(settlements: Sequence[Settlement], currency: str) -> dict[str, Listed]:
+    """Return what postings know of the invoices they settle, by id."""
+    return {
+        s.invoice_id: Listed(reference=s.reference or "", currency=json.loads(s.body).get("invoice_currency", currency))
+        for s in settlements
+        if s.invoice_id is not None
+    }
+
+
+def unapplied_of(settlements: Sequence[Settlement]) -> dict[str, Decimal]:
+    """Return what of payments is a credit now, by payment; what was rejected is none."""
+    found: defaultdict[str, Decimal] = defaultdict(Decimal)
+    for one in settlements:
+        if one.kind == PostingKind.CREDIT and one.state != PostingState.REJECTED:
+            found[one.payment_id] += Decimal(json.loads(one.body)["amount"])
+    return dict(found)
 
 
 def allocations_of(settlements: Sequence[Settlement]) -> dict[str, tuple[Allocation, ...]]:

@@ -34,7 +34,7 @@ class Draft:
     `invoice_id` and `amount` say what a matched posting takes of an invoice, in its currency, of which `written_off` is
     forgiven; `reference` is the invoice's, `reference_form` what all ways to write it share. `also` is another subject for the same thing. `entry` is the
     bank's entry that a payment is of, `lump` whether it stands for all of that entry. `about` is the payment, on the
-    first of its postings.
+    first of its postings. One that is `repeated` was decided as, or by, its entry: it is never posted.
     """
 
     subject: str
@@ -53,6 +53,7 @@ class Draft:
     reference_form: str | None = None
     written_off: Decimal | None = None
     about: DecidedPayment | None = None
+    repeated: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

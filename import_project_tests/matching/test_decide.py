@@ -128,6 +128,28 @@ def test_reversal_that_may_be_of_two_payments_is_no_guess() -> None:
     assert found["p03"].reason is UnmatchedReason.AMBIGUOUS
 
 
+@pytest.mark.parametrize(
+    "cells",
+    [
+        {"payer_account": "DE9", "end_to_end_id": "E1"},  # another payer
+        {"end_to_end_id": "E2"},  # another id, the same reference
+        {"references": text("1")},  # free text is no mark
+    ],
+)
+def test_reversal_takes_nobody_elses_payment_back(cells: dict[str, object]) -> None:
+    paid = payment("100.00", "1", number=1, payer_account="SE1", end_to_end_id="E1")
+    back = replace(payment("-100.00", "1", number=2, reversal=True), **cells)  # type: ignore[arg-type]
+    assert decisions([paid, back], [invoice("A", "1", "100.00")])["p02"].reason is UnmatchedReason.REVERSED
+
+
+def test_invoice_that_a_reversal_opened_is_found_by_its_amount_again() -> None:
+    item = invoice("A", "1001", "100.00", customer_id="c", payer_accounts=("SE1",), due_on=NOV_20)
+    paid = payment("100.00", "1001", number=1, end_to_end_id="E1")
+    back = payment("-100.00", number=2, end_to_end_id="E1", reversal=True)
+    again = payment("100.00", number=3, payer_account="SE1", booking_date=NOV_20 + timedelta(days=1))
+    assert decisions([paid, back, again], [item])["p03"].rule == "payer_and_amount"
+
+
 def test_money_back_that_is_no_reversal_is_never_a_payment() -> None:
     refund = payment("-100.00", "1")
     assert one(refund, invoice("A", "1", "100.00")).reason is UnmatchedReason.AMOUNT_MISMATCH

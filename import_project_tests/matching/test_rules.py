@@ -1,7 +1,7 @@
 """Each rule: what it settles, and the nearest cases that it leaves alone."""
 
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any, ClassVar
 
@@ -98,8 +98,10 @@ class TestSeveralReferences:
         ]
 
     def test_given_parts_are_obeyed(self) -> None:
-        items = [invoice("A", "1", "100.00"), invoice("B", "2", "90.00"), invoice("C", "3", "-50.00")]
-        found = one(payment("130.00", ("1", "100.00"), ("2", "80.00"), ("3", "-50.00")), *items)
+        items = [invoice("A", "1", "100.00"), invoice("B", "2", "90.00", **CUSTOMER), invoice("C", "3", "-50.00")]
+        pay = payment("130.00", ("1", "100.00"), ("2", "80.00"), ("3", "-50.00"))
+        assert not one(pay, *items).matched  # nothing shows that a part of B is meant
+        found = one(replace(pay, payer_account="SE12"), *items)
         assert [r for _, _, r in settled(found)] == [Decimal("0.00"), Decimal("10.00"), Decimal("0.00")]
         wrong = one(payment("130.00", ("1", "101.00"), ("2", "79.00"), ("3", "-50.00")), *items)
         assert wrong.reason is UnmatchedReason.AMOUNT_MISMATCH
@@ -111,6 +113,11 @@ class TestSeveralReferences:
         items[2] = invoice("3", "1003", "20.00")
         tie = one(replaced(payment("30.00"), "1001", "1002", "1003"), *items)
         assert (tie.reason, len(tie.rivals)) == (UnmatchedReason.AMBIGUOUS, 2)
+
+    def test_one_that_is_the_amount_and_others_that_give_it_are_a_tie(self) -> None:
+        items = [invoice(n, f"100{n}", a) for n, a in (("1", "100.00"), ("2", "60.00"), ("3", "40.00"))]
+        found = one(replaced(payment("100.00"), "1001", "1002", "1003"), *items)
+        assert (found.reason, found.rivals[0].invoice_ids) == (UnmatchedReason.AMBIGUOUS, ("2", "3"))
 
     def test_sets_of_different_customers_are_left_to_a_person(self) -> None:
         items = [invoice("A", "1001", "10.00", **CUSTOMER), invoice("B", "1002", "20.00", **OTHER)]
@@ -139,6 +146,11 @@ class TestDiscount:
         items = [invoice("A", "1001", "100.00", **self.terms), invoice("B", "1002", "50.00")]
         chosen = rules("reference", "several_references", "discount")
         assert one(payment("148.00", "1001", "1002"), *items, chosen=chosen).rule == "discount"
+        two = [invoice("A", "1001", "100.00", **CUSTOMER, **self.terms), invoice("B", "1002", "50.00", **OTHER)]
+        assert not one(replaced(payment("148.00"), "1001", "1002"), *two).matched
+        assert not one(replaced(payment("149.50"), "1001", "1002"), *two).matched
+        endless = invoice("A", "1001", "100.00", discount=Decimal(2), discount_until=date.max)
+        assert one(payment("98.00", "1001"), endless, chosen=Rules(chosen=(discount.rule(grace_days=3),))).matched
         pays = [payment("40.00", "1001", number=1), payment("58.00", "1001", number=2)]
         both = decisions(pays, items, Rules(chosen=(reference.rule(), discount.rule(), partial.rule(unproved=True))))
         assert [both[n].rule for n in ("p01", "p02")] == ["partial", "partial"]
@@ -202,6 +214,11 @@ class TestPartialAndOver:
         chosen = Rules(chosen=(partial.rule(),), check_digits=frozenset({"luhn"}))
         assert one(payment("40.00", "12345674"), invoice("A", "12345674", "100.00"), chosen=chosen).matched
         assert not one(payment("40.00", "12345675"), invoice("A", "12345675", "100.00"), chosen=chosen).matched
+        assert one(payment("40.00", "12345674"), invoice("A", "1234567", "100.00"), chosen=chosen).matched
+        assert not one(payment("40.00", "1234567"), invoice("A", "12345674", "100.00"), chosen=chosen).matched
+        assert not one(payment("40.00", "12345674"), invoice("A", "1234567", "100.00"), chosen=rules("partial")).matched
+        own = invoice("A", "4711", "100.00", customer_id="4711")
+        assert not one(payment("40.00", "4711"), own, chosen=rules("partial")).matched
         assert one(payment("40.00", "RF18539007547034"), invoice("A", "RF18539007547034", "9e2"), chosen=chosen).matched
 
     def test_a_name_that_two_customers_have_proves_nothing(self) -> None:
@@ -231,6 +248,10 @@ class TestPayer:
         )
         assert (tie.reason, len(tie.rivals)) == (UnmatchedReason.AMBIGUOUS, 2)
         assert not one(payment("50.00", payer_account="DE9"), item, chosen=near).matched
+        far = invoice("B", "100235", "50.00", **CUSTOMER | {"due_on": None})
+        assert one(payment("50.00", payer_account="SE12"), item, far, chosen=near).reason is UnmatchedReason.AMBIGUOUS
+        shared = invoice("C", "100236", "1.00", customer_id="9", payer_accounts=("SE12",))
+        assert not one(payment("50.00", payer_account="SE12"), item, shared, chosen=near).matched
 
     def test_reference_with_one_slip(self) -> None:
         item = invoice("A", "100234", "50.00", **CUSTOMER)
@@ -285,6 +306,15 @@ class TestPayer:
             ("A", Decimal("25.00")),
             ("B", Decimal("30.00")),
         ]
+
+    def test_payment_that_fits_by_itself_is_not_taken_with_others(self) -> None:
+        items = [
+            invoice("A", "100234", "100.00", **CUSTOMER),
+            invoice("D", "100235", "60.00", **CUSTOMER | {"due_on": None}),
+        ]
+        pays = [payment("60.00", number=1, payer_account="SE12"), payment("40.00", number=2, payer_account="SE12")]
+        found = decisions(pays, items)
+        assert [m.matched for m in found.values()] == [False, False]
 
     def test_two_ways_to_add_up_are_no_guess(self) -> None:
         items = [invoice("A", "100234", "100.00", **CUSTOMER), invoice("B", "100235", "100.00", **CUSTOMER)]

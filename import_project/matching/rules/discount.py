@@ -3,9 +3,8 @@
 from datetime import timedelta
 from decimal import Decimal
 
-from import_project.matching.naming import stranger
 from import_project.matching.rule import Answer, Case, Rule, Settled
-from import_project.matching.settling import listed, one_of, same_currency, whole
+from import_project.matching.settling import listed, one_of, same_currency, together, whole
 
 NAME, VERSION = "discount", 1
 
@@ -32,7 +31,7 @@ def _decide(case: Case, grace: timedelta) -> Answer:
     if len(usable) < 2 or len(usable) != len(names.items) or names.unknown or not any(less.values()):
         return None
     total = sum((items.open(i) - less[i] for i in usable), Decimal(0))
-    if total != case.payment.amount or any(stranger(case.payment, items.invoice(i), items) for i in usable):
+    if total != case.payment.amount or not together(case, usable):
         return None
     evidence = f"{listed(items, usable)}: all that are named, less their discounts"
     return Settled(parts=tuple(whole(items, i, less=less[i]) for i in usable), evidence=evidence)
@@ -43,6 +42,6 @@ def _allowed(case: Case, item: int, grace: timedelta) -> Decimal:
     invoice = case.items.invoice(item)
     if invoice.discount is None or invoice.discount_until is None or invoice.discount <= 0:
         return Decimal(0)
-    in_time = case.payment.booking_date <= invoice.discount_until + grace
+    in_time = case.payment.booking_date - invoice.discount_until <= grace
     untouched = case.items.open(item) == invoice.open_amount and not case.items.uses(item)
     return invoice.discount if in_time and untouched and invoice.discount < invoice.open_amount else Decimal(0)

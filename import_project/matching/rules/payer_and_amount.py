@@ -5,7 +5,7 @@ A reference that names nothing forbids it, unless it is the invoice's own with o
 
 from import_project.matching.references import loose, normal
 from import_project.matching.rule import Answer, Case, Rule
-from import_project.matching.settling import one_of, same_currency, whole
+from import_project.matching.settling import one_of, whole
 
 NAME, VERSION = "payer_and_amount", 1
 
@@ -19,10 +19,12 @@ def _decide(case: Case, days: int) -> Answer:
     payment, items = case.payment, case.items
     if case.names.says_something or payment.amount == 0:
         return None
-    equal = items.fitting(items.customers(payment.payer_account), payment.currency, payment.amount)
-    fitting = [i for i in same_currency(case, equal) if _near(case, i, days)]
+    customers = items.customers(payment.payer_account)
+    fitting = items.fitting(customers, payment.currency, payment.amount) if len(customers) == 1 else []
     if case.names.unknown:
         fitting = [i for i in fitting if _slipped(case.names.unknown, items.invoice(i).reference)]
+    if len(fitting) == 1 and (items.contradictory(fitting[0]) or not _near(case, fitting[0], days)):
+        return None
     told = f"the payer's account is known, and the payment is what is open, within {days} days of the due date"
     return one_of(case, fitting, told, lambda item: whole(items, item))
 

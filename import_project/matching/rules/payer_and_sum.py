@@ -22,6 +22,8 @@ def _decide(case: Case, most: int) -> Answer:
         return None
     customers = items.customers(payment.payer_account)
     usable = [i for i in same_currency(case, items.of_customers(customers)) if items.open(i) != 0]
+    if any(items.contradictory(i) for i in items.of_customers(customers)):
+        return None
     if len(customers) != 1 or not 2 <= len(usable) <= most:
         return None
     found = subsets([minor(items.open(i)) for i in usable], minor(payment.amount))

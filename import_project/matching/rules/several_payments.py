@@ -42,9 +42,15 @@ def _decide(case: Case, span: timedelta, most: int) -> Answer:
     ]
     if len(customers) != 1 or not earlier or not usable or len(usable) > most or len(earlier) > _MOST_PAYMENTS:
         return None
+    if any(items.contradictory(i) for i in items.of_customers(customers)):
+        return None
     answers = list(_answers(payment, earlier, usable, items))
     if len(answers) == 1:
         paying, chosen = answers[0]
+        if alone := [p for p in (*paying, payment) if _fits_alone(p, usable, items)]:
+            told = f"payment {alone[0].payment_id[:12]} is a set of the payer's invoices by itself too"
+            beside = (rival(items, chosen, f"with {len(paying)} payments more"),)
+            return Refused(reason=UnmatchedReason.AMBIGUOUS, evidence=told, rivals=beside)
         parts = _shared([*paying, payment], chosen, items)
         told = f"{listed(items, chosen)}: {len(paying) + 1} payments of the payer are together what is open"
         return Settled(parts=parts[-1], evidence=told, others=tuple(zip(paying, parts[:-1], strict=True)))
@@ -53,6 +59,10 @@ def _decide(case: Case, span: timedelta, most: int) -> Answer:
         told = "several sets of the payer's payments and invoices give the same sum"
         return Refused(reason=UnmatchedReason.AMBIGUOUS, evidence=told, rivals=rivals)
     return None
+
+
+def _fits_alone(payment: Payment, usable: Sequence[int], items: OpenItems) -> bool:
+    return bool(subsets([minor(items.open(i)) for i in usable], minor(payment.amount)).subsets)
 
 
 def _answers(

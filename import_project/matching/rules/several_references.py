@@ -4,7 +4,7 @@ from decimal import Decimal
 
 from import_project.matching.naming import stranger
 from import_project.matching.rule import Answer, Case, Part, Refused, Rule, Settled
-from import_project.matching.settling import listed, minor, one_customer, rival, same_currency, whole, within
+from import_project.matching.settling import listed, minor, one_customer, proved, rival, same_currency, whole, within
 from import_project.matching.subsets import subsets
 from import_project.records.payments import UnmatchedReason
 
@@ -43,6 +43,8 @@ def _by_parts(case: Case) -> Answer:
             wanted[name.item] = wanted.get(name.item, Decimal(0)) + (name.part or Decimal(0))
     fits = same_currency(case, wanted) == list(wanted) and sum(wanted.values()) == case.payment.amount
     if not fits or not all(within(part, items.open(i)) for i, part in wanted.items()):
+        return None
+    if not all(part == items.open(i) or proved(case, i) for i, part in wanted.items()):
         return None
     if refused := _foreign(case, list(wanted)):
         return refused

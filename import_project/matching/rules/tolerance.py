@@ -2,9 +2,8 @@
 
 from decimal import Decimal
 
-from import_project.matching.naming import stranger
 from import_project.matching.rule import Answer, Case, Part, Rule, Settled
-from import_project.matching.settling import listed, one_of, same_currency, whole
+from import_project.matching.settling import listed, one_of, same_currency, together, whole
 
 NAME, VERSION = "tolerance", 1
 
@@ -47,7 +46,7 @@ def _decide(case: Case, most: Decimal, percent: Decimal | None, budget: Decimal)
         return None
     difference = sum((items.open(i) for i in usable), Decimal(0)) - paid
     bearer = max(usable, key=lambda i: (items.open(i), items.invoice(i).invoice_id))
-    if not bearable(bearer, difference) or any(stranger(case.payment, items.invoice(i), items) for i in usable):
+    if not bearable(bearer, difference) or not together(case, usable):
         return None
     rest = items.open(bearer) - difference
     part = Part(item=bearer, amount=rest, settles=rest, written_off=difference)

@@ -53,7 +53,8 @@ def decide_again(connection: Connection, feed: str, again: Again, now: datetime)
     assert about is not None
     mine = (payments.c.feed == feed) & (payments.c.subject == about.payment.payment_id)
     standing = connection.execute(sa.select(payments).where(mine).with_for_update()).one()
-    if standing.changes != again.changes or (about.decided_by == RULES and standing.decided_by != RULES):
+    changed = standing.changes != again.changes or standing.taken_back_by not in {None, about.taken_back_by}
+    if changed or (about.decided_by == RULES and standing.decided_by != RULES):
         raise DecidedMeanwhile("the payment was decided about in between")
     before = {name: getattr(standing, name) for name in _STANDING}
     key = {"feed": feed, "subject": standing.subject, "number": standing.changes + 1}
@@ -214,6 +215,14 @@ class Payments:
             with self._database.read() as connection:
                 found += connection.execute(query).all()
         return found
+
+    def residual(self, api: str, invoice_id: str) -> Decimal | None:
+        """Return what the newest posting of an invoice left open of it."""
+        newest = sa.select(postings.c.body).where(postings.c.api == api, postings.c.invoice_id == invoice_id)
+        newest = newest.where(postings.c.kind == PostingKind.MATCHED, postings.c.state != PostingState.REJECTED)
+        with self._database.read() as connection:
+            body = connection.execute(newest.order_by(postings.c.id.desc()).limit(1)).scalar()
+        return None if body is None else Decimal(json.loads(body)["residual"])
 
     def _payments(self, query: sa.Select[Any]) -> list[DecidedPayment]:
         with self._database.read() as connection:

@@ -152,7 +152,10 @@ class Postings:
                     matched = (postings.c.api == api) & (postings.c.kind == PostingKind.MATCHED)
                     if connection.execute(_newest(matched)).scalar_one() != newest:
                         raise DecidedMeanwhile("another run has matched payments with the same API's invoices")
-                fresh += self._freeze(connection, claim.feed, file, api, chunk, now)
+                new = self._freeze(connection, claim.feed, file, api, chunk, now)
+                fresh += new
+                if more and new != len(chunk):
+                    raise DecidedMeanwhile("what a new decision follows from was decided otherwise")
                 for one in more:
                     self._freeze_again(connection, claim.feed, api, one, now)
                 if newest is not None:
@@ -181,6 +184,8 @@ class Postings:
         fresh = [g for g in groups if g[0].subject not in {*known, *same} and g[0].row_number not in mine]
         other_side = self._by_entry(connection, feed, [g[0] for g in fresh])
         fresh = [g for g in fresh if g[0].subject not in other_side]
+        if strange := next((g[0].row_number for g in fresh if g[0].repeated), None):
+            raise DecidedMeanwhile(f"row {strange} is no longer a repetition")
         same |= other_side
         same |= {g[0].also: g[0].subject for g in fresh if g[0].also is not None}
         if same:
