@@ -72,7 +72,7 @@ def feeds() -> None:
     type=click.Path(path_type=Path),
     default=Path("feeds"),
     show_default=True,
-    envvar="IMPORT_PROJECTFEEDS",
+    envvar="IMPORT_PROJECT_FEEDS",
     help="Folder of the feed files.",
 )
 def check(*, folder: Path) -> None:

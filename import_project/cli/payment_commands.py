@@ -17,6 +17,10 @@ _PAYMENT = click.argument("payment")
 _BY = click.option("--by", help="Who decides; without it, the user of this machine.")
 _NOTE = click.option("--note", default="", help="Why; it is kept with the decision.")
 _REASONS = click.Choice([reason.value for reason in UnmatchedReason])
+#: What a person may say; whether a payment was booked or taken back is the bank's to say.
+_BY_HAND = click.Choice(
+    [r.value for r in UnmatchedReason if r not in {UnmatchedReason.REVERSED, UnmatchedReason.NOT_BOOKED}]
+)
 
 
 @payments.command()
@@ -60,7 +64,7 @@ def match_it(
 
 @payments.command("unmatch")
 @_PAYMENT
-@click.option("--reason", type=_REASONS, required=True, help="Why it settles nothing after all.")
+@click.option("--reason", type=_BY_HAND, required=True, help="Why it settles nothing after all.")
 @FEED
 @_BY
 @_NOTE

@@ -25,6 +25,8 @@ _SHORT = 12
 
 def list_unmatched(feed: str | None, reason: str | None, *, as_json: bool) -> None:
     """Print the payments that settle nothing, the oldest first."""
+    if feed is not None:
+        named_feed(feed)
     with installation() as parts:
         found = parts.ledger.payments.unmatched(feed, None if reason is None else UnmatchedReason(reason))
         today = parts.clock().astimezone(UTC).date()

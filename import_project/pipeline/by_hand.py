@@ -18,7 +18,7 @@ from import_project.pipeline.conclude import conclude
 from import_project.pipeline.decision_drafts import Decision, Listed, drafts
 from import_project.pipeline.freeze import freeze
 from import_project.pipeline.hold import Facts, Held, run_step
-from import_project.pipeline.open_invoices import list_invoices, still_open
+from import_project.pipeline.open_invoices import fresh_invoices, still_open
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import post_matched, post_unmatched
 from import_project.pipeline.remember import allocations_of, listed_of, unapplied_of
@@ -81,7 +81,7 @@ def match_by_hand(
         raise ConfigError(f"the API still has what the payment settled of {names}", do="unmatch it again")
 
     async def decide(held: Held) -> Facts:
-        stored, since = await list_invoices(held)
+        stored, since = await fresh_invoices(held)
         return _decided(
             held, payment, lambda taken: _match(held, payment, wanted, hand, stored, taken, credit=credit), since
         )

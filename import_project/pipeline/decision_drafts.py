@@ -137,7 +137,8 @@ def _settled(decision: Decision, post: Post, invoices: Mapping[str, Listed]) -> 
 
 
 def _allocated(decision: Decision, one: Allocation, invoice: Listed | None) -> dict[str, Any]:
-    told: dict[str, Any] = {"invoice_id": one.invoice_id, "amount": one.amount, "residual": one.residual}
+    residual = one.residual or abs(one.residual)  # never -0.00
+    told: dict[str, Any] = {"invoice_id": one.invoice_id, "amount": one.amount, "residual": residual}
     if one.written_off:
         told["written_off"] = one.written_off
     if invoice is not None and invoice.currency != decision.match.payment.currency:

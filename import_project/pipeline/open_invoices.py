@@ -18,8 +18,8 @@ from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.parts import Parts
 from import_project.sources.sql_query import query
 
-TABLE = "open_invoices"
-#: `as_of` (UTC) is when the list was true: when it was asked for, or its file was written.
+#: The list, and in a table of its own when it was true (`as_of`, UTC): when it was asked for, or its file was written.
+TABLE, AGE = "open_invoices", "open_invoices_as_of"
 _AS_OF = pl.Datetime("us", "UTC")
 _TRUE, _FALSE = (
     frozenset({"true", "1", "yes", "closed", "paid", "cancelled"}),
@@ -64,9 +64,19 @@ async def list_invoices(held: Held) -> tuple[pl.DataFrame, datetime]:
     return listed(_rows_of_file(wanted), wanted), datetime.fromtimestamp(_facts(wanted).st_mtime, UTC)
 
 
+async def fresh_invoices(held: Held) -> tuple[pl.DataFrame, datetime]:
+    """Return the open invoices now. Raises InvoicesStale when the list that is given is too old."""
+    invoices, as_of = await list_invoices(held)
+    if told := _stale(held.loaded, as_of, held.parts.clock()):
+        raise InvoicesStale(told, do="renew the file it is read from")
+    return invoices, as_of
+
+
 def write_invoices(held: Held, invoices: pl.DataFrame, as_of: datetime) -> None:
     """Keep a list as the file's table."""
-    held.parts.tables.write(held.feed, TABLE, held.sha256, invoices.with_columns(as_of=pl.lit(as_of, _AS_OF)))
+    held.parts.tables.write(held.feed, TABLE, held.sha256, invoices)
+    told = pl.DataFrame({"as_of": [as_of]}, schema={"as_of": _AS_OF})
+    held.parts.tables.write(held.feed, AGE, held.sha256, told)
 
 
 def read_invoices(held: Held) -> tuple[pl.DataFrame, datetime]:
@@ -83,8 +93,7 @@ def stale(parts: Parts, loaded: LoadedFeed, sha256: str) -> str | None:
 
 
 def _stored(parts: Parts, feed: str, sha256: str) -> tuple[pl.DataFrame, datetime]:
-    stored = parts.tables.read(feed, TABLE, sha256)
-    return stored.drop("as_of"), stored["as_of"][0] if stored.height else parts.clock()
+    return parts.tables.read(feed, TABLE, sha256), parts.tables.read(feed, AGE, sha256)["as_of"][0]
 
 
 def _stale(loaded: LoadedFeed, as_of: datetime, now: datetime) -> str | None:

@@ -11,9 +11,9 @@ from typing import Any
 import polars as pl
 
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.remember import allocations_of
 from import_project.pipeline.sheets import write_sheet
 from import_project.records.decisions import Change, DecidedPayment, Settlement
-from import_project.records.postings import PostingKind
 
 _OF_PAYMENT: tuple[str, ...] = (
     "booking_date",
@@ -71,13 +71,15 @@ def export_payments(parts: Parts, found: Sequence[DecidedPayment], to: Path) -> 
     """
     today = parts.clock().date()
     settled: defaultdict[str, list[str]] = defaultdict(list)
+    mine: defaultdict[str, list[Settlement]] = defaultdict(list)
     by_feed: defaultdict[str, list[str]] = defaultdict(list)
     for one in found:
         by_feed[one.feed].append(one.payment.payment_id)
     for feed, names in by_feed.items():
         for s in parts.ledger.payments.settlements(feed, names):
-            if s.kind == PostingKind.MATCHED:
-                settled[s.payment_id].append(f"{s.invoice_id}: {s.amount}")
+            mine[s.payment_id].append(s)
+    for name, postings in mine.items():
+        settled[name] = [f"{a.invoice_id}: {a.settles}" for a in allocations_of(postings).get(name, ())]
     rows = [_flat(listed(one, today), settled[one.payment.payment_id]) for one in found]
     names = list(_flat(_EMPTY, []))
     table = pl.DataFrame([[r[n] for n in names] for r in rows], schema=dict.fromkeys(names, pl.String), orient="row")

@@ -59,7 +59,8 @@ async def send(
     api: str,
     clock: Callable[[], datetime],
 ) -> Sent:
-    """Send all unsent postings of a file, a bounded number at a time, in row order.
+    """Send all unsent postings of a file once, a bounded number at a time, in row order; those for one invoice one
+    after the other.
 
     One that fails does not hold back the others; when a whole chunk gets no answer, the API is taken to be down.
     Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us, ApiAnswerUnusable when
@@ -67,10 +68,22 @@ async def send(
     """
     wanted, total, after = list(kinds), Sent(), 0
     refused: Answer | None = None
-    lost = ""
-    while chunk := await asyncio.to_thread(
-        box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
-    ):
+    lost, tried, anything = "", set[int](), False
+    while True:
+        chunk = await asyncio.to_thread(
+            box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
+        )
+        if not chunk and not anything:
+            break
+        if not chunk:  # once more from the start: some may have waited for others of this pass
+            after, anything = 0, False
+            continue
+        after = chunk[-1].id
+        chunk = [p for p in chunk if p.id not in tried]
+        if not chunk:
+            continue
+        tried.update(p.id for p in chunk)
+        anything = True
         if strange := next((p.api for p in chunk if p.api != api), None):
             told = f"postings of this file are frozen for the API {strange}, the feed now names {api}"
             raise ConfigError(told, do=f"set post.api back to {strange} until they are sent")
@@ -84,7 +97,6 @@ async def send(
         refused = next((a for a in answers if a.state is PostingState.READY), None)
         if refused is not None or all(a.state is PostingState.UNKNOWN for a in answers):
             break
-        after = chunk[-1].id
     if refused is not None:
         told = f"the API answered: {refused.receipt[:200]}"
         if refused.status is not None and refuses_us(refused.status):

@@ -32,9 +32,10 @@ class Draft:
     """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.
 
     `invoice_id` and `amount` say what a matched posting takes of an invoice, in its currency, of which `written_off` is
-    forgiven; `reference` is the invoice's, `reference_form` what all ways to write it share. `also` is another subject for the same thing. `entry` is the
-    bank's entry that a payment is of, `lump` whether it stands for all of that entry. `about` is the payment, on the
-    first of its postings. One that is `repeated` was decided as, or by, its entry: it is never posted.
+    forgiven; `reference` is the invoice's, `reference_form` what all ways to write it share. `also` is another subject
+    for the same thing. `entry` is the bank's entry that a payment is of, `lump` whether it stands for all of that
+    entry; one that is `repeated` was decided as, or by, its entry: it is never posted. `about` is the payment, on the
+    first of its postings.
     """
 
     subject: str

@@ -11,13 +11,21 @@ import polars as pl
 import pytest
 import sqlalchemy as sa
 
-from import_project.errors import ApiAnswerUnusable, ConfigError, InvoicesStale, InvoicesUnusable, NotConserved
+from import_project.errors import (
+    ApiAnswerUnusable,
+    ApiUnavailable,
+    ConfigError,
+    InvoicesStale,
+    InvoicesUnusable,
+    NotConserved,
+)
 from import_project.pipeline.by_hand import Hand, Wanted, find, match_by_hand, unmatch_by_hand
 from import_project.pipeline.conclude import conclude
 from import_project.pipeline.conserve import conservation
 from import_project.pipeline.hold import run_step
 from import_project.pipeline.steps import PAYMENT_STEPS
 from import_project.records.payments import UnmatchedReason
+from import_project_tests.formats.camt_files import element, entry, transaction
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, rewrite_feed
 from import_project_tests.pipeline.bank_days import ALICE, BOB, Bank, invoice, paid
@@ -173,6 +181,80 @@ def test_reversal_that_a_person_takes_back_leaves_the_payment_as_it_was(bank: Ba
     assert bank.api.invoices[0]["open_amount"] == "50.00"
 
 
+def test_what_was_posted_by_hand_while_the_api_was_down_is_sent_by_a_later_poll(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "50.00")]
+    bank.bring(paid("60.00", ref="R1"))
+    assert bank.installation.poll(bank.parts, "bankgiro") == ()
+    bank.api.fail_if = lambda body: body.get("invoice_id") == "A"
+    with pytest.raises(ApiUnavailable):
+        hand(bank, "R1", "A", credit=True)
+    bank.api.fail_if = lambda _body: False
+    bank.installation.clock.advance(hours=1)
+    (request,) = bank.installation.poll(bank.parts, "bankgiro")
+    bank.installation.run(bank.parts, "bankgiro", request)
+    assert [b["amount"] for b in bank.posted("/payments")] == ["50.00"]
+    assert [b["amount"] for b in bank.posted("credits")] == ["10.00"]
+    assert bank.installation.poll(bank.parts, "bankgiro") == ()
+
+
+def test_taking_back_waits_for_the_answer_and_is_not_sent_when_that_is_no(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "50.00")]
+    bank.api.fail_if = lambda body: body.get("amount") == "50.00"
+    with pytest.raises(ApiUnavailable):
+        bank.bring(paid("50.00", ref="R1", reference="100234", end_to_end="E1"))
+    bank.api.fail_if = lambda _body: False
+    bank.api.reject_if = lambda body: body.get("amount") == "50.00"
+    with pytest.raises(ApiUnavailable, match="still wait"):
+        bank.bring(paid("-50.00", ref="R2", end_to_end="E1", back=True))
+    bank.installation.clock.advance(hours=1)
+    for request in bank.installation.poll(bank.parts, "bankgiro"):
+        bank.installation.run(bank.parts, "bankgiro", request)
+    assert bank.posted("/payments") == []
+    states = [
+        s.state for s in bank.parts.ledger.payments.settlements("bankgiro", [bank.payments()["R2"].payment.payment_id])
+    ]
+    assert states == ["rejected"]
+
+
+def test_list_that_shows_a_payment_of_unknown_outcome_is_not_lessened_twice(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "100.00"), invoice("B", "100235", "300.00")]
+    bank.api.mode = "apply_then_fail"
+    with pytest.raises(ApiUnavailable):
+        bank.bring(paid("100.00", ref="R1", reference="100234"))
+    bank.api.mode = "ok"
+    bank.settle()
+    assert bank.api.invoices[0]["open_amount"] == "0.00"
+    bank.bring(paid("200.00", ref="R2", text="100234 100235"), paid("-100.00", ref="R3", reference="100234"))
+    assert [reason(bank, r) for r in ("R2", "R3")] != [None, None]
+    assert reason(bank, "R3") is not None
+    assert all(Decimal(b["amount"]) > 0 for b in bank.posted("/payments"))
+
+
+def test_repeated_details_of_an_entry_are_no_ground_for_a_new_decision(bank: Bank) -> None:
+    bank.api.invoices = [
+        invoice("A", "100234", "100.00", customer_id="c1", payer_accounts=[ALICE], due_on="2026-11-20")
+    ]
+    bank.bring(paid("60.00", ref="R1", account=ALICE))
+    bank.bring(entry("70.00", ref="L1"))
+    people = [element("RltdPties", element("DbtrAcct", element("Id", element("IBAN", a)))) for a in (ALICE, BOB)]
+    details = [transaction(a, p, end_to_end=f"D{a}") for a, p in zip(("40.00", "30.00"), people, strict=True)]
+    outcome = bank.bring(entry("70.00", *details, ref="L1"))
+    assert outcome.counts.repeated == 2
+    assert bank.posted("/payments") == []
+    assert reason(bank, "R1") is UnmatchedReason.NO_REFERENCE
+
+
+def test_reversal_of_what_a_person_unmatched_is_decided_and_changes_nothing_of_it(bank: Bank) -> None:
+    bank.api.invoices = [invoice("A", "100234", "50.00")]
+    bank.bring(paid("50.00", ref="R1", reference="100234", end_to_end="E1"))
+    unhand(bank, "R1", UnmatchedReason.AMBIGUOUS)
+    bank.bring(paid("-50.00", ref="R2", end_to_end="E1", back=True))
+    assert (reason(bank, "R1"), bank.payments()["R1"].decided_by) == (UnmatchedReason.AMBIGUOUS, "ann")
+    assert reason(bank, "R2") is UnmatchedReason.REVERSED
+    assert bank.parts.ledger.payments.unmatched() == []
+    assert bank.api.invoices[0]["open_amount"] == "50.00"
+
+
 @pytest.mark.parametrize(
     ("wanted", "credit", "told"),
     [
@@ -283,11 +365,16 @@ def test_invoices_from_a_file_with_columns_of_its_own(installation: Installation
     assert (body["invoice_id"], body["amount"], body["residual"]) == ("7", "60.00", "40.00")
     table = bank.parts.tables.read("bankgiro", "open_invoices", bank.outcome("day1.xml").sha256 or "")
     assert table["payer_accounts"].to_list() == [["SE45 5000 0000 0583 9825 7466", "X"]]
-    assert table["as_of"][0] == datetime.fromtimestamp(path.stat().st_mtime, UTC)
+    age = bank.parts.tables.read("bankgiro", "open_invoices_as_of", bank.outcome("day1.xml").sha256 or "")
+    assert age["as_of"][0] == datetime.fromtimestamp(path.stat().st_mtime, UTC)
     old = datetime.now(UTC) - timedelta(days=2)
     os.utime(path, (old.timestamp(), old.timestamp()))
     with pytest.raises(InvoicesStale, match="2,88"):
         bank.bring(paid("40.00", ref="R2", text="faktura 100234", account=ALICE))
+    path.write_text("No;Kundnr;Belopp;Valuta;OCR;Konton\n")
+    os.utime(path, (old.timestamp(), old.timestamp()))
+    with pytest.raises(InvoicesStale):  # an empty list has an age too
+        bank.bring(paid("41.00", ref="R3"))
 
 
 def test_invoices_from_a_database(

@@ -10,8 +10,9 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
 from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
+from import_project.records.postings import PostingState
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import arrivals, files
+from import_project.store.ledger.tables import arrivals, files, postings
 
 FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
@@ -46,8 +47,16 @@ class Arrivals:
         return as_arrival(row)
 
     def unfinished(self, feed: str) -> list[Arrival]:
-        """Return the arrivals that need a run to bring them to their end, in the order they were first seen."""
-        query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN))
+        """Return the arrivals that need a run, in the order they were first seen: to bring them to their end, or to
+        send what was decided of them since."""
+        unsent = sa.exists().where(
+            files.c.arrival_id == arrivals.c.id,
+            postings.c.feed == files.c.feed,
+            postings.c.sha256 == files.c.sha256,
+            postings.c.state.in_((PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)),
+        )
+        ended = (arrivals.c.state == ArrivalState.DONE) & unsent
+        query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN) | ended)
         with self._database.read() as connection:
             return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
 

@@ -57,6 +57,29 @@ def _chunks(drafts: Iterable[Draft]) -> Iterator[list[list[Draft]]]:
         yield list(groups.values())
 
 
+def _one_before() -> sa.ColumnElement[bool]:
+    """Whether a posting that was frozen earlier for the same invoice has no final answer yet."""
+    earlier = postings.alias()
+    same = (earlier.c.api == postings.c.api) & (earlier.c.invoice_id == postings.c.invoice_id)
+    return sa.exists().where(same, earlier.c.id < postings.c.id, earlier.c.state.in_(_UNSENT))
+
+
+def _reject_what_takes_back(connection: Connection, posting: int, now: datetime) -> None:
+    """What was never taken cannot be taken back: the opposite of a rejected posting is not sent."""
+    columns = [postings.c[n] for n in ("feed", "subject", "api", "invoice_id", "amount")]
+    one = connection.execute(sa.select(*columns).where(postings.c.id == posting)).one()
+    if one.invoice_id is None or one.amount is None:
+        return
+    reversal = sa.select(payments.c.taken_back_by).where(
+        payments.c.feed == one.feed, payments.c.subject == one.subject, payments.c.taken_back_by.is_not(None)
+    )
+    by = (postings.c.subject == one.subject) | postings.c.subject.in_(reversal)
+    same = (postings.c.feed == one.feed, postings.c.api == one.api, postings.c.invoice_id == one.invoice_id)
+    opposite = (postings.c.amount == -one.amount, postings.c.id > posting, postings.c.state == PostingState.READY)
+    values = {"state": PostingState.REJECTED, "receipt": "what it takes back was rejected", "changed_at": now}
+    connection.execute(sa.update(postings).where(by, *same, *opposite).values(**values))
+
+
 def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
     return sa.select(sa.func.coalesce(sa.func.max(postings.c.id), 0)).where(matched)
 
@@ -228,13 +251,14 @@ class Postings:
             return {entry: lump for entry, (lump, _) in _entries(connection, feed, names).items()}
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
-        """Return the next postings of a file without a final answer, in row order, behind the id `after`.
+        """Return the next postings of a file without a final answer, in row order, behind the id `after`. One waits for
+        those that were frozen earlier for the same invoice.
 
         One that stands as `sending` was cut off: whether it took effect is unknown, its key makes sending again safe.
         """
         mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
         query = sa.select(*_FIELDS).where(mine, postings.c.kind.in_(list(kinds)), postings.c.state.in_(_UNSENT))
-        query = query.where(postings.c.id > after)
+        query = query.where(postings.c.id > after, ~_one_before())
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(postings.c.id).limit(limit))
             return [Posting(**{**r._asdict(), "state": PostingState(r.state)}) for r in rows]
@@ -263,10 +287,14 @@ class Postings:
             "status": sa.bindparam("code"),
             "receipt": sa.bindparam("text"),
         }
-        rows = [{"posting": a.posting_id, "to": a.state, "code": a.status, "text": a.receipt} for a in answers]
+        answered = list(answers)
+        rows = [{"posting": a.posting_id, "to": a.state, "code": a.status, "text": a.receipt} for a in answered]
         with self._database.write() as connection:
             fence(connection, claim)
             connection.execute(row.values(**values, changed_at=now), rows)
+            for answer in answered:
+                if answer.state is PostingState.REJECTED:
+                    _reject_what_takes_back(connection, answer.posting_id, now)
 
     def subjects(self, feed: str, file: str) -> dict[tuple[PostingKind, bool, bool], int]:
         """Count a file's decided subjects by (what they are decided as, all postings done, any posting rejected)."""
