@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from import_project.cli.installation import installation, named_feed, print_json
@@ -21,6 +21,7 @@ from import_project.records.payments import UnmatchedReason
 
 _MOST_SHOWN = 100
 _SHORT = 12
+_WIDE = 120
 
 
 def list_unmatched(feed: str | None, reason: str | None, *, as_json: bool) -> None:
@@ -34,16 +35,32 @@ def list_unmatched(feed: str | None, reason: str | None, *, as_json: bool) -> No
     if as_json:
         print_json(rows)
         return
-    table = Table("payment", "feed", "booked", "days", "amount", "payer", "reference", "reason", "proposals")
-    for row in rows[:_MOST_SHOWN]:
-        payer = row["payer_name"] or row["payer_account"] or "-"
-        cells = [row["payment"][:_SHORT], row["feed"], row["booking_date"], str(row["days"])]
-        cells += [f"{row['amount']} {row['currency']}", payer[:30], ", ".join(row["references"])[:30] or "-"]
-        table.add_row(*(Text(one_line(c)) for c in cells), row["reason"], str(len(row["rivals"]) or "-"))
     console = table_console()
-    console.print(table)
+    console.print(_queue(rows[:_MOST_SHOWN], wide=console.width >= _WIDE))
     if len(rows) > _MOST_SHOWN:
         console.print(f"and {len(rows) - _MOST_SHOWN:,} more: export them, or name a --feed or --reason")
+
+
+def _queue(rows: Sequence[dict[str, Any]], *, wide: bool) -> Table:
+    """The queue as a table; on a narrow terminal only what a payment is known by, and why it is there."""
+    whole = ("payment", "booked", "amount", "reason")
+    beside = {"payment": ("feed",), "booked": ("days",), "amount": ("payer", "reference"), "reason": ("proposals",)}
+    names = [n for name in whole for n in (name, *(beside[name] if wide else ()))]
+    table = Table(*(Column(name, no_wrap=name in whole) for name in names))
+    for row in rows:
+        cells = {
+            "payment": row["payment"][:_SHORT],
+            "feed": row["feed"],
+            "booked": row["booking_date"],
+            "days": str(row["days"]),
+            "amount": f"{row['amount']} {row['currency']}",
+            "payer": (row["payer_name"] or row["payer_account"] or "-")[:30],
+            "reference": ", ".join(row["references"])[:30] or "-",
+            "reason": row["reason"],
+            "proposals": str(len(row["rivals"]) or "-"),
+        }
+        table.add_row(*(Text(one_line(cells[name])) for name in names))
+    return table
 
 
 def explain_payment(name: str, feed: str | None, *, as_json: bool) -> None:

@@ -6,8 +6,9 @@ from decimal import Decimal
 from hashlib import sha256
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
+from import_project.config.mistakes import told
 from import_project.config.values import Folder, Secret, Strict, UrlPath
 
 #: The columns of an open invoice that a source may give; the first four it must.
@@ -162,7 +163,12 @@ def _rule(value: Any) -> Any:
     ((name, options),) = given.items()
     if name not in OPTIONS:
         raise ValueError(f"there is no rule {name!r}; there are {', '.join(OPTIONS)}")
-    return {"name": name, "options": OPTIONS[name].model_validate(options or {}).model_dump()}
+    if options is not None and not isinstance(options, Mapping):
+        raise ValueError(f"rule {name}: options are keys and values, such as {{days: 30}}, not {options!r}")
+    try:
+        return {"name": name, "options": OPTIONS[name].model_validate(options or {}).model_dump()}
+    except ValidationError as errors:
+        raise ValueError(f"rule {name}: {told(errors, OPTIONS[name])}") from None
 
 
 class RuleChoice(Strict):

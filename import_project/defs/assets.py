@@ -161,6 +161,11 @@ def _step_asset(
         facts = _run(loaded, step, parts, context) or {}
         _tell(loaded, parts, context.partition_key, facts)
         found = [check.result(parts, loaded, context.partition_key)] if check else []
+        for one in found:
+            if not one.passed:
+                told = f"{loaded.name}: {context.partition_key} is blocked: {one.description}"
+                key = f"check:{one.check_name}:{loaded.name}:{context.partition_key}"
+                alert(parts, key, told, {"feed": loaded.name, "file": context.partition_key})
         yield dg.MaterializeResult(metadata=_metadata(facts), check_results=found)
 
     return step_asset

@@ -3,6 +3,7 @@
 import json
 import os
 import secrets
+import shlex
 import shutil
 import signal
 import socket
@@ -65,7 +66,7 @@ class Installation:
             _server("import_project.demo.sftp_server", self.home / "sftp", environ) as sftp_port,
             _server("import_project.demo.receiving_api", self.home / "api", environ) as api_port,
         ):
-            yield environ | {
+            own = {
                 "BANK_HOST": "127.0.0.1",
                 "BANK_PORT": sftp_port,
                 "BANK_USER": USER,
@@ -78,6 +79,14 @@ class Installation:
                 "IMPORT_PROJECT_FEEDS": str(self.project / "feeds"),
                 "DAGSTER_HOME": str(self.home / "dagster"),
             }
+            self._write_environment({"ERP_TOKEN": token, **own})
+            yield environ | own
+
+    def _write_environment(self, own: Mapping[str, str]) -> None:
+        """Write a file for a shell to read, so that commands work on the demo while its servers run."""
+        path = self.home / "environment"
+        path.touch(mode=0o600)
+        path.write_text("".join(f"export {name}={shlex.quote(value)}\n" for name, value in own.items()), "utf-8")
 
     @contextmanager
     def daemon(self, environ: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:

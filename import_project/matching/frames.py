@@ -60,7 +60,10 @@ def listed_once(invoices: pl.DataFrame) -> pl.DataFrame:
         for n, t in OPEN_INVOICES.items()
         if n != "contradictory"
     ]
+    # An invoice that says nothing of its customer is that of its payer's first account.
+    account = "account " + pl.col("payer_accounts").list.first().str.replace_all(r"\s+", "").str.to_uppercase()
     whole = invoices.select(named).with_columns(
+        pl.col("customer_id").fill_null(account),
         pl.col("closed").fill_null(value=False),
         pl.col("payer_accounts").fill_null([]),
         pl.col("reference").fill_null(""),

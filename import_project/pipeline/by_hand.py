@@ -119,7 +119,7 @@ def _carried_out(parts: Parts, loaded: LoadedFeed, payment: DecidedPayment, deci
 def _decided(held: Held, payment: DecidedPayment, made: Callable[[Taken], list[Draft]], since: Any) -> Facts:
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     for _ in range(_MOST_CONTENTIONS):
-        taken = held.parts.ledger.postings.taken(held.loaded.target, since=since)
+        taken = held.parts.ledger.decisions.taken(held.loaded.target, since=since)
         again = Again(drafts=tuple(made(taken)), changes=payment.changes)
         now = held.parts.ledger.payments.by_id(held.feed, [payment.payment.payment_id])[payment.payment.payment_id]
         if (now.changes, now.taken_back_by) != (payment.changes, payment.taken_back_by):
@@ -183,6 +183,9 @@ def _part(invoice: Invoice | None, wanted: Wanted, payment: DecidedPayment, left
     smaller = min(left, invoice.open_amount)
     if invoice.open_amount < 0:  # a credit note: all of it, unless the payment itself is money back
         smaller = max(left, invoice.open_amount) if payment.payment.amount < 0 else invoice.open_amount
+    if wanted.amount is None and smaller != invoice.open_amount:
+        told = f"{left} is left of the payment, {invoice.open_amount} is open on invoice {invoice.invoice_id}"
+        raise ConfigError(told, do=f"to pay a part of it, write {invoice.invoice_id}={smaller}")
     amount = smaller if wanted.amount is None else wanted.amount
     alike = amount != 0 and (amount < 0) == (invoice.open_amount < 0)
     if not alike or abs(amount) > abs(invoice.open_amount):

@@ -89,7 +89,8 @@ def check_file(loaded: LoadedFeed, open_file: Open) -> Checked:
 def _check_payments(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
     with open_file() as content:
         reading = read_whole(loaded.feed.format.kind, content, loaded.format_options)
-    checked.posted_to = f"{loaded.feed.post.matched} or {loaded.feed.post.unmatched}"
+    post = loaded.feed.post
+    checked.posted_to = f"{post.matched or post.on_matched} or {post.unmatched or post.on_unmatched}"
     if reading.file_errors.height:
         checked.refused = f"{reading.file_errors['rule'][0]}: {reading.file_errors['message'][0]}"
         checked.issues, checked.rows = reading.issues, reading.frame.height

@@ -133,7 +133,7 @@ def _settled(decision: Decision, post: Post, invoices: Mapping[str, Listed]) -> 
         ids = {"invoice_ids": sorted(a.invoice_id for a in match.allocations), "amount": match.unapplied}
         payer = {name: getattr(match.payment, name) for name in ("payer_name", "payer_account")}
         body = as_json(_common(match.payment) | ids | payer | _rule(decision))
-        yield {"kind": PostingKind.CREDIT, "path": post.credits or "", "body": body}
+        yield {"kind": PostingKind.CREDIT, "amount": match.unapplied, "path": post.credits or "", "body": body}
 
 
 def _allocated(decision: Decision, one: Allocation, invoice: Listed | None) -> dict[str, Any]:

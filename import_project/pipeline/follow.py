@@ -36,7 +36,7 @@ def _sequences(held: Held, statements: Sequence[Statement]) -> Iterator[Issue]:
 
 def _overlaps(held: Held, statements: Sequence[Statement], payments: pl.DataFrame) -> Iterator[Issue]:
     subjects = [subject(i) for i in payments["identity"]]
-    decided = held.parts.ledger.postings.decided(held.feed, subjects)
+    decided = held.parts.ledger.decisions.decided(held.feed, subjects)
     again = Counter(number for number, s in zip(payments["statement"], subjects, strict=True) if s in decided)
     for found in statements:
         yield from overlap(found, again[found.number])
@@ -46,7 +46,7 @@ def _entries(held: Held, payments: pl.DataFrame) -> Iterator[Issue]:
     """Tell of payments whose entry was decided the other way: as a whole, or by its details."""
     named = payments.filter(pl.col("entry").is_not_null()).select("row_number", "statement", *ENTRY)
     rows = [(row, entry_subject(row)) for row in named.iter_rows(named=True)]
-    known = held.parts.ledger.postings.entries(held.feed, [name for _, name in rows if name])
+    known = held.parts.ledger.decisions.entries(held.feed, [name for _, name in rows if name])
     for row, name in rows:
         if name in known and known[name] != row["lump"]:
             yield other_message(row["row_number"], lump=row["lump"])

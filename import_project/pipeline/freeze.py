@@ -28,7 +28,7 @@ def freeze(
 ) -> pl.DataFrame:
     """Freeze drafts, and return what the ledger holds now about every accepted row: rows of the table `decisions`."""
     parts, now = held.parts, held.parts.clock()
-    parts.ledger.postings.freeze(
+    parts.ledger.decisions.freeze(
         held.claim, held.sha256, held.loaded.target, drafts, now, taken=taken, again=again, causes=causes
     )
     subjects = [subject(i) for i in accepted["identity"]]
@@ -46,7 +46,7 @@ def freeze(
 def _kinds(held: Held, numbers: Sequence[int], subjects: Sequence[str]) -> list[str]:
     """A row without a decision is one that the feed leaves out; one decided in another file, or another row, is
     repeated."""
-    decided = held.parts.ledger.postings.decided(held.feed, subjects)
+    decided = held.parts.ledger.decisions.decided(held.feed, subjects)
     found = []
     for number, name in zip(numbers, subjects, strict=True):
         one = decided.get(name)

@@ -108,7 +108,12 @@ def _stale(loaded: LoadedFeed, as_of: datetime, now: datetime) -> str | None:
 def listed(items: Iterable[Mapping[str, Any]], wanted: Invoices) -> pl.DataFrame:
     """Return invoices as a source gives them in the shape `OPEN_INVOICES`, each once. Raises InvoicesUnusable."""
     names: dict[str, str] = {str(c): wanted.columns.get(c, c) for c in (*COLUMNS, *MORE_COLUMNS)}  # type: ignore[call-overload]
-    rows = [_row(item, names, place) for place, item in enumerate(items, start=1)]
+    given = list(items)
+    known = {str(key) for item in given for key in (item if hasattr(item, "keys") else ())}
+    if given and (absent := sorted(set(wanted.columns.values()) - known)):
+        told = f"no open invoice has {', '.join(absent)}, which match.invoices.columns names"
+        raise InvoicesUnusable(told, do=f"they have {', '.join(sorted(known))}")
+    rows = [_row(item, names, place) for place, item in enumerate(given, start=1)]
     schema = {n: t for n, t in OPEN_INVOICES.items() if n != "contradictory"}
     return listed_once(pl.DataFrame(rows, schema=schema, orient="row"))
 
@@ -161,7 +166,8 @@ def _money(value: Any, where: str, column: str, *, needed: bool = True) -> Decim
         if not amount.is_finite() or amount != amount.quantize(Decimal("0.01")) or abs(amount) >= Decimal(10) ** 34:
             raise InvalidOperation
     except InvalidOperation:
-        raise InvoicesUnusable(f"the {column.replace('_', ' ')} of {where} is no amount of money") from None
+        told = f"the {column.replace('_', ' ')} of {where}, {str(value)[:30]!r}, is no amount of money"
+        raise InvoicesUnusable(told, do="write it as 1250.00") from None
     return amount
 
 

@@ -173,7 +173,7 @@ def _decided(held: Held) -> bool:
 
     Read anew, a posted row could get another identity, or be quarantined after it took effect.
     """
-    return held.parts.ledger.postings.any_decided(held.feed, held.sha256)
+    return held.parts.ledger.decisions.any_decided(held.feed, held.sha256)
 
 
 def _write(held: Held, table: str, frame: pl.DataFrame) -> None:

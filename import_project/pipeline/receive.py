@@ -55,7 +55,7 @@ def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
     arrivals, arrival = held.parts.ledger.arrivals, held.arrival
     met = meeting(arrival, arrivals.bringer(held.feed, sha256), arrivals.namesakes(arrival), sha256)
     mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
-    if mine and (arrival.state.ended or held.parts.ledger.postings.any_decided(held.feed, sha256)):
+    if mine and (arrival.state.ended or held.parts.ledger.decisions.any_decided(held.feed, sha256)):
         return None
     wanted = policy(held.loaded.feed.files.again, met)
     if wanted == "quarantine" and not arrival.state.ended:

@@ -38,9 +38,9 @@ async def reconcile(held: Held) -> Facts:
         raise ConfigError("the feed has no key match")
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     named = accepted.with_columns(payment_id=pl.Series([subject(i) for i in accepted["identity"]], dtype=pl.String))
-    postings = held.parts.ledger.postings
+    ledger = held.parts.ledger.decisions
     for _ in range(_MOST_CONTENTIONS):
-        before = postings.decided(held.feed, named["payment_id"].to_list())
+        before = ledger.decided(held.feed, named["payment_id"].to_list())
         fresh = named.filter(~pl.col("payment_id").is_in(list(before))) if before else named
         made: Iterable[Draft] = ()
         causes: Iterable[Draft] = ()
@@ -48,7 +48,7 @@ async def reconcile(held: Held) -> Facts:
         taken = None
         if fresh.height:
             stored, since = read_invoices(held)
-            taken = postings.taken(held.loaded.target, since=since)
+            taken = ledger.taken(held.loaded.target, since=since)
             memory = LedgerMemory(held.parts.ledger, held.feed, held.loaded.target)
             invoices = still_open(stored, taken.of)
             new = _not_known_by_entry(held, fresh)
@@ -69,7 +69,7 @@ def _not_known_by_entry(held: Held, payments: pl.DataFrame) -> pl.DataFrame:
     """Leave out payments whose entry was decided the other way, as a whole or by its details: they are repeated, and
     what repeats is no ground for a decision."""
     named = [entry_subject(row) for row in payments.select(ENTRY).iter_rows(named=True)]
-    known = held.parts.ledger.postings.entries(held.feed, [name for name in named if name])
+    known = held.parts.ledger.decisions.entries(held.feed, [name for name in named if name])
     lumps = payments["lump"].fill_null(value=False)
     keep = [name not in known or known[name] == lump for name, lump in zip(named, lumps, strict=True)]
     return payments.filter(pl.Series(keep, dtype=pl.Boolean))

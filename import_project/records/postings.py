@@ -27,6 +27,10 @@ class PostingState(StrEnum):
     REJECTED = "rejected"
 
 
+#: States without a final answer.
+UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:
     """A posting to be frozen: `subject` is the payment's or row's identity, `part` counts its postings from 0.

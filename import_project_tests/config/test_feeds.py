@@ -127,6 +127,41 @@ def test_relative_paths_start_at_the_feeds_folder(folder: Path) -> None:
             "source.host: the environment variable NOT_SET is not set",
         ),
         ("bankgiro.yaml", lambda d: d["match"].update(rules=["guess"]), "match.rules.0: there is no rule"),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(rules=[{"tolerance": {"amout": 1}}]),
+            "match.rules.0: rule tolerance: amout: unknown key, did you mean amount?",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(rules=[{"tolerance": 1}]),
+            "match.rules.0: rule tolerance: options are keys",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(rules=["partial", "partial"]),
+            "match.rules: the rule partial is named twice",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(rules=["overpayment"]),
+            "the rule overpayment needs post.credits",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(invoices={"api": "/i", "file": "x.csv"}),
+            "match.invoices: give exactly one of api",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["match"].update(invoices={"sql": "select 1"}),
+            "match.invoices: sql and url go together",
+        ),
+        (
+            "bankgiro.yaml",
+            lambda d: d["post"].update(unmatched=None),
+            "a feed of payments needs exactly one of post.unmatched and post.on_unmatched",
+        ),
         ("apis/erp.yaml", lambda d: d.update(base_url="erp"), "base_url: 'erp' is no http or https address"),
         ("apis/erp.yaml", lambda d: d.update(token="t0ken"), "token: a secret is not written here"),
         ("apis/erp.yaml", lambda d: d.update(api="other"), "api: must be erp, as the file's name"),

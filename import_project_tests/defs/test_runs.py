@@ -80,7 +80,7 @@ def test_bank_file_is_run_once_with_its_partition_and_counts(location: Location,
 
 
 def test_list_that_is_too_old_blocks_the_file_before_anything_is_posted(
-    location: Location, sftp: SftpPeer, api: ApiPeer
+    location: Location, sftp: SftpPeer, api: ApiPeer, webhook: WebhookPeer
 ) -> None:
     listed = location.installation.home / "open.csv"
     listed.write_text("invoice_id,reference,currency,open_amount\nINV-1001,524967,SEK,1900.00\n")
@@ -93,6 +93,8 @@ def test_list_that_is_too_old_blocks_the_file_before_anything_is_posted(
     (check,) = result.get_asset_check_evaluations()
     assert (result.success, check.check_name, check.passed) == (False, "fresh", False)
     assert "minutes old, at most 60 are allowed" in str(check.description)
+    (text,) = [body["text"] for body in webhook.received if "is blocked" in body["text"]]
+    assert "minutes old" in text
     assert api.effects == []
 
 

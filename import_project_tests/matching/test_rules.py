@@ -253,6 +253,10 @@ class TestPayer:
         shared = invoice("C", "100236", "1.00", customer_id="9", payer_accounts=("SE12",))
         assert not one(payment("50.00", payer_account="SE12"), item, shared, chosen=near).matched
 
+    def test_account_tells_the_payer_where_the_list_has_no_customers(self) -> None:
+        item = invoice("A", "100234", "50.00", payer_accounts=("SE 12",), due_on=NOV_20)
+        assert one(payment("50.00", payer_account="SE12"), item).rule == "payer_and_amount"
+
     def test_reference_with_one_slip(self) -> None:
         item = invoice("A", "100234", "50.00", **CUSTOMER)
         for slip in ("100235", "10234", "1009234", "102034"):

@@ -92,7 +92,7 @@ def main(feed: str, calls: int) -> None:
     clock = Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"])))
     parts = replace(
         real,
-        ledger=Fused(real.ledger, fuse, ("arrivals", "sightings", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
+        ledger=Fused(real.ledger, fuse, ("arrivals", "sightings", "decisions", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
         landing=Fused(real.landing, fuse),  # type: ignore[arg-type]
         tables=Fused(real.tables, fuse),  # type: ignore[arg-type]
         open_source=lambda one: Fused(real.open_source(one), fuse),

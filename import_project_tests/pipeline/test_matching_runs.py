@@ -267,6 +267,7 @@ def test_reversal_of_what_a_person_unmatched_is_decided_and_changes_nothing_of_i
         ([Wanted(invoice_id="K")], True, "is in SEK"),
         ([Wanted(invoice_id="Z")], True, "nothing open"),
         ([Wanted(invoice_id="A"), Wanted(invoice_id="B", amount=Decimal(45))], True, "less than 45"),
+        ([Wanted(invoice_id="A"), Wanted(invoice_id="B")], True, "to pay a part of it, write B=40.00"),
     ],
 )
 def test_what_a_person_cannot_decide_is_told_and_nothing_is_posted(
@@ -402,7 +403,7 @@ def test_invoices_from_a_database(
         ({"invoice_id": "A"}, "open invoice 1 has no reference"),
         (invoice("", "1", "1.00"), "empty invoice_id"),
         (invoice("..", "1", "1.00"), "only dots"),
-        (invoice("A", "1", "1.001"), "the open amount of invoice A is no amount of money"),
+        (invoice("A", "1", "1.001"), "the open amount of invoice A, '1.001', is no amount of money"),
         (invoice("A", "1", "NaN"), "no amount of money"),
         (invoice("A", "1", "1.00", due_on="soon"), "the due_on of invoice A is no day"),
         (invoice("A", "1", "1.00", closed="maybe"), "neither true nor false"),

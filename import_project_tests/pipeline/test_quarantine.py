@@ -20,7 +20,7 @@ from import_project.pipeline.replay import replay
 from import_project.pipeline.steps import run_file
 from import_project.records.issues import Issue
 from import_project.records.outcomes import Outcome
-from import_project.store.ledger.postings import posting_key
+from import_project.store.ledger.decisions import posting_key
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_bgmax

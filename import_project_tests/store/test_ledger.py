@@ -19,7 +19,7 @@ from import_project.records.postings import Answer, Draft, PostingKind, PostingS
 from import_project.records.statements import Filed, Statement
 from import_project.store.ledger import Ledger
 from import_project.store.ledger.database import newest, upgrade
-from import_project.store.ledger.postings import posting_key
+from import_project.store.ledger.decisions import posting_key
 from import_project.store.ledger.tables import metadata
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
@@ -129,7 +129,7 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
         lambda: ledger.arrivals.landed(late, landed, NOW),
         lambda: ledger.arrivals.end(late, ArrivalState.DONE),
         lambda: ledger.arrivals.try_later(late, error="x", retry_at=NOW),
-        lambda: ledger.postings.freeze(late, SHA, "erp", [draft("s")], NOW),
+        lambda: ledger.decisions.freeze(late, SHA, "erp", [draft("s")], NOW),
         lambda: ledger.postings.sending(late, [1], NOW),
         lambda: ledger.postings.answered(late, [], NOW),
         lambda: ledger.outcomes.conclude(late, ArrivalState.DONE, Counts(), {}, NOW),
@@ -137,7 +137,7 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
     for act in acts:
         with pytest.raises(ClaimLost, match="another run has taken this file over"):
             act()
-    assert ledger.postings.decided("f", ["s"]) == {}
+    assert ledger.decisions.decided("f", ["s"]) == {}
     assert ledger.arrivals.of("f", "a~1").state is ArrivalState.CLAIMED
 
 
@@ -186,12 +186,12 @@ def test_bytes_that_came_before_are_known_by_their_first_arrival(ledger: Ledger)
 def test_subject_is_decided_once_and_its_posting_never_changes(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)
-    assert ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0, "first"), draft("s", 1, "second")], NOW) == 1
-    assert ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0, "other"), draft("t")], NOW) == 1
+    assert ledger.decisions.freeze(claim, SHA, "erp", [draft("s", 0, "first"), draft("s", 1, "second")], NOW) == 1
+    assert ledger.decisions.freeze(claim, SHA, "erp", [draft("s", 0, "other"), draft("t")], NOW) == 1
     unsent = ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)
     assert [p.body for p in unsent] == ["first", "second", "{}"]
     assert [p.key for p in unsent] == [posting_key("f", "s", 0), posting_key("f", "s", 1), posting_key("f", "t", 0)]
-    assert ledger.postings.decided("f", ["s", "u"]).keys() == {"s"}
+    assert ledger.decisions.decided("f", ["s", "u"]).keys() == {"s"}
 
 
 def test_key_is_a_promise_for_ever() -> None:
@@ -201,7 +201,7 @@ def test_key_is_a_promise_for_ever() -> None:
 def test_postings_are_counted_by_their_subjects(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)
-    ledger.postings.freeze(claim, SHA, "erp", [draft("s", 0), draft("s", 1), draft("t"), draft("u")], NOW)
+    ledger.decisions.freeze(claim, SHA, "erp", [draft("s", 0), draft("s", 1), draft("t"), draft("u")], NOW)
     ids = [p.id for p in ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)]
     ledger.postings.sending(claim, ids, NOW)
     done, rejected = PostingState.DONE, PostingState.REJECTED
@@ -267,8 +267,8 @@ def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) ->
         Draft(subject=f"s{n}", part=0, kind=PostingKind.ROW, row_number=n, path="/orders", body="{}")
         for n in range(1, 9_002)
     ]
-    assert ledger.postings.freeze(claim, SHA, "erp", drafts[:5_000], NOW) == 5_000
-    assert ledger.postings.freeze(claim, SHA, "erp", drafts, NOW) == 4_001
+    assert ledger.decisions.freeze(claim, SHA, "erp", drafts[:5_000], NOW) == 5_000
+    assert ledger.decisions.freeze(claim, SHA, "erp", drafts, NOW) == 4_001
     assert ledger.postings.subjects("f", SHA) == {(PostingKind.ROW, False, False): 9_001}
 
 
@@ -301,10 +301,10 @@ def test_entry_is_decided_as_a_whole_or_by_its_details(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)
     details = [replace(draft(s), entry="E") for s in "abc"]
-    assert ledger.postings.freeze(claim, SHA, "erp", details[:2], NOW) == 2
-    assert ledger.postings.freeze(claim, SHA, "erp", details, NOW) == 1
+    assert ledger.decisions.freeze(claim, SHA, "erp", details[:2], NOW) == 2
+    assert ledger.decisions.freeze(claim, SHA, "erp", details, NOW) == 1
     lump = replace(draft("x"), entry="E", lump=True)
-    assert ledger.postings.freeze(claim, "cd" * 32, "erp", [lump, draft("y")], NOW) == 1
-    assert ledger.postings.freeze(claim, "cd" * 32, "erp", [lump], NOW) == 0
-    assert ledger.postings.entries("f", ["E", "F"]) == {"E": False}
-    assert ledger.postings.decided("f", ["x"])["x"].sha256 == SHA
+    assert ledger.decisions.freeze(claim, "cd" * 32, "erp", [lump, draft("y")], NOW) == 1
+    assert ledger.decisions.freeze(claim, "cd" * 32, "erp", [lump], NOW) == 0
+    assert ledger.decisions.entries("f", ["E", "F"]) == {"E": False}
+    assert ledger.decisions.decided("f", ["x"])["x"].sha256 == SHA

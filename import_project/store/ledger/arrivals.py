@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
 from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
-from import_project.records.postings import PostingState
+from import_project.records.postings import UNSENT
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import arrivals, files, postings
 
@@ -53,7 +53,7 @@ class Arrivals:
             files.c.arrival_id == arrivals.c.id,
             postings.c.feed == files.c.feed,
             postings.c.sha256 == files.c.sha256,
-            postings.c.state.in_((PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)),
+            postings.c.state.in_(UNSENT),
         )
         ended = (arrivals.c.state == ArrivalState.DONE) & unsent
         query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN) | ended)

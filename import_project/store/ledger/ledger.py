@@ -3,6 +3,7 @@
 from import_project.store.ledger.alerts import Alerts
 from import_project.store.ledger.arrivals import Arrivals
 from import_project.store.ledger.database import Database
+from import_project.store.ledger.decisions import Decisions
 from import_project.store.ledger.outcomes import Outcomes
 from import_project.store.ledger.payments import Payments
 from import_project.store.ledger.postings import Postings
@@ -17,6 +18,7 @@ class Ledger:
         self.database = Database(url)
         self.arrivals = Arrivals(self.database)
         self.sightings = Sightings(self.database)
+        self.decisions = Decisions(self.database)
         self.postings = Postings(self.database)
         self.payments = Payments(self.database)
         self.statements = Statements(self.database)
