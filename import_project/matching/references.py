@@ -149,9 +149,9 @@ def _with_check(loosely: str, number: str | None) -> Iterator[str]:
 
 
 def proves_itself(reference: str, schemes: frozenset[str]) -> bool:
-    """Whether a reference carries check digits that are right: those of ISO 11649, of a Swiss QR reference, of a
-    Belgian message, and Luhn behind a length digit always; others (`luhn`, `eleven`, `seven_three_one`) where `schemes`
-    names them: one digit is right by chance in one of ten."""
+    """Whether a reference carries check digits that are right and no chance: those of ISO 11649, of a Swiss QR
+    reference, of a Belgian message between its marks; others (`luhn`, `eleven`, `seven_three_one`) where `schemes`
+    names them, for one digit is right by chance in one of ten."""
     given = normal(reference)
     if is_creditor_reference(given):
         return True
@@ -160,10 +160,7 @@ def proves_itself(reference: str, schemes: frozenset[str]) -> bool:
     if body.isascii() and body.isdecimal() and any(known[s](body) == given[-1] for s in schemes):
         return True
     whole = _SEPARATE.sub("", given)
-    if not whole.isascii() or not whole.isdecimal() or len(whole) <= _FEWEST_DIGITS:
-        return False
-    with_length = luhn(whole[:-1]) == whole[-1] and int(whole[-2]) == len(whole) % 10
-    return with_length or _is_swiss(whole) or _is_belgian(whole)
+    return _is_swiss(whole) or (given[:3] in {"+++", "***"} and _is_belgian(whole))
 
 
 def _is_swiss(whole: str) -> bool:

@@ -217,6 +217,10 @@ class TestPartialAndOver:
         assert one(payment("40.00", "12345674"), invoice("A", "1234567", "100.00"), chosen=chosen).matched
         assert not one(payment("40.00", "1234567"), invoice("A", "12345674", "100.00"), chosen=chosen).matched
         assert not one(payment("40.00", "12345674"), invoice("A", "1234567", "100.00"), chosen=rules("partial")).matched
+        by_chance = invoice("A", "91593483", "100.00")  # a length digit and Luhn, one number of a hundred
+        assert not one(payment("40.00", "91593483"), by_chance, chosen=rules("partial")).matched
+        belgian = invoice("A", "0909337554", "100.00")
+        assert one(payment("40.00", "+++090/9337/55493+++"), belgian, chosen=rules("partial")).matched
         own = invoice("A", "4711", "100.00", customer_id="4711")
         assert not one(payment("40.00", "4711"), own, chosen=rules("partial")).matched
         assert one(payment("40.00", "RF18539007547034"), invoice("A", "RF18539007547034", "9e2"), chosen=chosen).matched
