@@ -19,6 +19,9 @@ DIGITS = ("plain", "year", "luhn", "length", "kid10", "viite")
 Case = Callable[[Cases, str], object]
 
 
+_MOST_SLIPS = 200
+
+
 def spelled(series: Sequence[str], write: Callable[[random.Random, str], str]) -> Case:
     """A payment in full, whose payer writes the reference in another way."""
 
@@ -84,10 +87,13 @@ def strange_reference(m: Cases, kind: str) -> None:
 
 def wrong_digit(m: Cases, kind: str) -> None:
     """Nearly the reference of the one bill of that amount."""
-    bills = m.pool(m.pooled(1), series=[x for x in SERIES if x != "rf"])
-    while not m.unknown(text := m.mistyped(bills[0].reference), [bills[0].reference]):
-        pass
-    m.case(kind, bills[0], references=(ref(text),))
+    while True:
+        bills = m.pool(m.pooled(1), series=[x for x in SERIES if x != "rf"])
+        for _ in range(_MOST_SLIPS):  # all slips of a number may mean something already: then another bill
+            text = m.mistyped(bills[0].reference)
+            if m.unknown(text, [bills[0].reference]):
+                m.case(kind, bills[0], references=(ref(text),))
+                return
 
 
 def wrong_digit_hits(m: Cases, kind: str) -> None:
