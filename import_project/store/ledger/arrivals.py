@@ -50,10 +50,7 @@ class Arrivals:
         """Return the arrivals that need a run, in the order they were first seen: to bring them to their end, or to
         send what was decided of them since."""
         unsent = sa.exists().where(
-            files.c.arrival_id == arrivals.c.id,
-            postings.c.feed == files.c.feed,
-            postings.c.sha256 == files.c.sha256,
-            postings.c.state.in_(UNSENT),
+            postings.c.feed == arrivals.c.feed, postings.c.sha256 == arrivals.c.sha256, postings.c.state.in_(UNSENT)
         )
         ended = (arrivals.c.state == ArrivalState.DONE) & unsent
         query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN) | ended)
