@@ -4,25 +4,13 @@ import json
 from collections.abc import Mapping
 from decimal import Decimal
 from hashlib import sha256
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import BeforeValidator, Field, ValidationError, field_validator, model_validator
 
 from import_project.config.mistakes import told
 from import_project.config.values import Folder, Secret, Strict, UrlPath
 
-#: The columns of an open invoice that a source may give; the first four it must.
-COLUMNS = ("invoice_id", "reference", "currency", "open_amount")
-MORE_COLUMNS = (
-    "customer_id",
-    "customer_name",
-    "payer_accounts",
-    "due_on",
-    "discount",
-    "discount_until",
-    "closed",
-    "version",
-)
 Column = Literal[
     "invoice_id",
     "reference",
@@ -37,6 +25,9 @@ Column = Literal[
     "closed",
     "version",
 ]
+#: The columns of an open invoice that a source may give; the first four it must.
+ALL_COLUMNS: tuple[Column, ...] = get_args(Column)
+COLUMNS = ALL_COLUMNS[:4]
 
 
 class Invoices(Strict):

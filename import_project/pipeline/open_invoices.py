@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from import_project.config.load import LoadedFeed
-from import_project.config.match import COLUMNS, MORE_COLUMNS, Invoices
+from import_project.config.match import ALL_COLUMNS, COLUMNS, Invoices
 from import_project.errors import ApiAnswerUnusable, ConfigError, InvoicesStale, InvoicesUnusable
 from import_project.formats.registry import read_whole
 from import_project.frames import MONEY
@@ -107,7 +107,7 @@ def _stale(loaded: LoadedFeed, as_of: datetime, now: datetime) -> str | None:
 
 def listed(items: Iterable[Mapping[str, Any]], wanted: Invoices) -> pl.DataFrame:
     """Return invoices as a source gives them in the shape `OPEN_INVOICES`, each once. Raises InvoicesUnusable."""
-    names: dict[str, str] = {str(c): wanted.columns.get(c, c) for c in (*COLUMNS, *MORE_COLUMNS)}  # type: ignore[call-overload]
+    names: dict[str, str] = {column: wanted.columns.get(column, column) for column in ALL_COLUMNS}
     given = list(items)
     known = {str(key) for item in given for key in (item if hasattr(item, "keys") else ())}
     if given and (absent := sorted(set(wanted.columns.values()) - known)):
