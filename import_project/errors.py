@@ -29,6 +29,7 @@ ImportProjectError
 │   ├── ApiUnavailable      no answer, 408, 425, 429 or 5xx (retry)
 │   ├── ApiRefusesUs        401 or 403: the token or its rights (retry)
 │   ├── ApiAnswerUnusable   an answer that breaks the agreement
+│   ├── ApiKeyReused        it says that a key of ours came with another body
 │   └── RowRejected         raised by `on_row`: this row must not be taken
 └── NotConserved            rows or money in are not rows or money out: a defect of ours
 """
@@ -202,6 +203,10 @@ class ApiRefusesUs(PostingError):
 
 class ApiAnswerUnusable(PostingError):
     """The API's answer breaks the agreement."""
+
+
+class ApiKeyReused(PostingError):
+    """The API says that one of our keys has come with another body, which ours never do."""
 
 
 class RowRejected(PostingError):

@@ -14,7 +14,7 @@ from typing import Any
 import uvicorn
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
@@ -23,8 +23,10 @@ from starlette.types import Receive, Scope, Send
 class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
-    `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, refuse_us (401),
-    reject (400), redirect (302), nowhere (404). `reject_if` and `fail_if` do so for single bodies.
+    `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, apply_then_hang,
+    refuse_us (401), reject (400), redirect (302), nowhere (404), web_page, compare (422 for a known key with another
+    body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts get 429 with `retry_after`, the
+    next `in_flight` ones 409. With `forget_keys` every post takes effect. `/held?NAME=VALUE` tells which effects have it.
     """
 
     url: str = ""
@@ -36,6 +38,10 @@ class ApiPeer:
     effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     receipt: str = ""
+    slow_down: int = 0
+    in_flight: int = 0
+    retry_after: str = ""
+    forget_keys: bool = False
     most_at_once: int = 0
     under_way: int = 0
 
@@ -64,6 +70,13 @@ def _api(peer: ApiPeer) -> Starlette:
         more = f"/invoices?from={start + 2}" if start + 2 < len(peer.invoices) else None
         return JSONResponse({"items": peer.invoices[start : start + 2], "next": more})
 
+    async def held(request: Request) -> Response:
+        if peer.mode == "fail":
+            return JSONResponse({"error": "down"}, status_code=503)
+        wanted = request.query_params.items()
+        found = [{**b, "key": k} for k, _, b in peer.effects if all(str(b.get(n)) == v for n, v in wanted)]
+        return JSONResponse({"items": found, "next": None})
+
     async def take(request: Request) -> Response:
         peer.under_way += 1
         peer.most_at_once = max(peer.most_at_once, peer.under_way)
@@ -78,26 +91,43 @@ def _api(peer: ApiPeer) -> Starlette:
         peer.calls.append((key, path, raw))
         await asyncio.sleep(0.002)
         body = json.loads(raw)
-        if peer.mode == "refuse_us":
-            return JSONResponse({"error": "who are you"}, status_code=401)
-        if peer.mode == "fail" or peer.fail_if(body):
-            return JSONResponse({"error": "down"}, status_code=500)
-        if peer.mode == "redirect":
-            return Response(status_code=302, headers={"location": "/login"})
-        if peer.mode == "nowhere":
-            return JSONResponse({"error": "no such path"}, status_code=404)
-        if peer.mode == "reject" or peer.reject_if(body):
-            return JSONResponse({"error": "not like this"}, status_code=400)
-        if key not in peer.times():
+        trouble = before_effect(key, body)
+        if trouble is not None:
+            return trouble
+        if peer.forget_keys or key not in peer.times():
             peer.effects.append((key, path, body))
         if peer.mode == "apply_then_fail":
             return JSONResponse({"error": "oops"}, status_code=500)
+        if peer.mode == "apply_then_hang":
+            await asyncio.sleep(2)
         if peer.mode == "apply_then_drop":
             return _Dropped()
         return Response(peer.receipt or json.dumps({"receipt": key[:8]}), status_code=201)
 
+    def before_effect(key: str, body: dict[str, Any]) -> Response | None:
+        if peer.mode == "refuse_us":
+            return JSONResponse({"error": "who are you"}, status_code=401)
+        if peer.slow_down:
+            peer.slow_down -= 1
+            return JSONResponse({}, status_code=429, headers={"retry-after": peer.retry_after})
+        if peer.in_flight:
+            peer.in_flight -= 1
+            return JSONResponse({"error": "in flight"}, status_code=409)
+        if peer.mode == "compare" and any(k == key and b != body for k, _, b in peer.effects):
+            return JSONResponse({"error": "the Idempotency-Key has another body"}, status_code=422)
+        if peer.mode == "fail" or peer.fail_if(body):
+            return JSONResponse({"error": "down"}, status_code=500)
+        if peer.mode == "reject" or peer.reject_if(body):
+            return JSONResponse({"error": "not like this"}, status_code=400)
+        others = {
+            "redirect": Response(status_code=302, headers={"location": "/login"}),
+            "nowhere": JSONResponse({"error": "no such path"}, status_code=404),
+            "web_page": HTMLResponse("<html>log in</html>"),
+        }
+        return others.get(peer.mode)
+
     return Starlette(
-        routes=[Route("/invoices", invoices), Route("/{path:path}", take, methods=["POST"])],
+        routes=[Route("/invoices", invoices), Route("/held", held), Route("/{path:path}", take, methods=["POST"])],
     )
 
 

@@ -36,6 +36,10 @@ class Clock:
     def advance(self, **span: float) -> None:
         self.ahead += timedelta(**span)
 
+    async def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        self.advance(seconds=seconds)
+
 
 @dataclass
 class Installation:
@@ -93,6 +97,8 @@ class Installation:
             open_source=built.open_source,
             open_api=built.open_api,
             reveal=built.reveal,
+            sleep=self.clock.sleep,
+            chance=lambda: 0.5,
         )
 
     def changed(self, name: str, *, source: Mapping[str, Any] | None = None, **files: Any) -> LoadedFeed:

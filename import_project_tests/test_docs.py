@@ -10,8 +10,8 @@ import pytest
 from pydantic import BaseModel
 
 from import_project.cli.main import cli
+from import_project.config import apis, schemas
 from import_project.config import feed as models
-from import_project.config import schemas
 from import_project.config.match import OPTIONS, RuleChoice
 from import_project.config.settings import PREFIX, Settings
 from import_project.config.values import Secret
@@ -74,7 +74,7 @@ def parts(annotation: Any) -> list[type]:
     return inside or ([annotation] if isinstance(annotation, type) else [])
 
 
-@pytest.mark.parametrize("model", [models.Feed, models.Api, schemas.Schema, schemas.ColumnRules])
+@pytest.mark.parametrize("model", [models.Feed, apis.Api, schemas.Schema, schemas.ColumnRules])
 def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
     told = "".join(text(f"docs/{name}.md") for name in ("feeds", "inbox", "formats", "matching"))
     assert [key for key in keys(model) if f"`{key}`" not in told] == []

@@ -38,6 +38,11 @@ def named_feed(name: str) -> LoadedFeed:
     raise next((b.error for b in broken if b.path.stem == name), ConfigError(f"no feed {name}"))
 
 
+def all_feeds() -> list[LoadedFeed]:
+    """Return all feeds that can be used."""
+    return load_feeds(Settings.read(os.environ).feeds, os.environ)[0]
+
+
 def print_json(told: Any) -> None:
     """Print JSON to stdout."""
     json.dump(told, sys.stdout, ensure_ascii=False, indent=2)

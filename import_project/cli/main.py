@@ -8,6 +8,7 @@ import click
 
 from import_project.cli.options import FEED, JSON
 from import_project.cli.payment_commands import payments
+from import_project.cli.posting_commands import audit, postings
 from import_project.cli.quarantine_commands import quarantine
 from import_project.errors import ImportProjectError, one_line
 
@@ -135,6 +136,8 @@ def dev(home: Path, *, port: int) -> None:
 
 
 cli.add_command(payments)
+cli.add_command(postings)
+cli.add_command(audit)
 cli.add_command(quarantine)
 
 

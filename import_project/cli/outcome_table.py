@@ -11,7 +11,7 @@ from import_project.records.outcomes import Outcome
 
 COLUMNS = ("file", "feed", "rows", "accepted", "quarantined", "matched", "unmatched", "posted", "state", "seconds")
 #: Told in JSON always, in the table where there is something to tell.
-MORE = ("repeated", "rejected", "skipped", "replayed", "error")
+MORE = ("repeated", "rejected", "dead", "skipped", "replayed", "error")
 _COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow"}
 
 
@@ -37,6 +37,7 @@ def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
             "seconds": round(o.seconds, 1),
             "repeated": o.counts.repeated,
             "rejected": o.counts.rejected,
+            "dead": o.counts.dead,
             "skipped": o.counts.skipped,
             "replayed": o.counts.replayed,
             "error": o.error,

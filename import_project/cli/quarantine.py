@@ -1,6 +1,7 @@
 """`import-project quarantine`: rows that were set aside: listed, shown, exported to be corrected, and replayed."""
 
 import getpass
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -14,8 +15,9 @@ from import_project.cli.installation import installation, named_feed, print_json
 from import_project.cli.issue_table import issue_table
 from import_project.cli.outcome_table import outcome_rows, outcome_table, table_console
 from import_project.errors import ConfigError, one_line
-from import_project.frames import IDENTITY, RAW, ROW_NUMBER
+from import_project.frames import IDENTITY, RAW, ROW_NUMBER, issues_frame
 from import_project.pipeline.corrections import read_corrected, write_quarantined
+from import_project.pipeline.dead_letters import REJECTED_BY_API, rejected_rows
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.quarantine import Replay, waiting_rows
 from import_project.pipeline.replay import replay
@@ -28,21 +30,21 @@ _MOST_SHOWN = 50
 def list_quarantined(feed: str | None, *, as_json: bool) -> None:
     """Print the files that have quarantined rows, and why."""
     with installation() as parts:
-        found = [o for o in parts.ledger.outcomes.all(feed) if o.counts.quarantined]
+        found = [o for o in parts.ledger.outcomes.all(feed) if o.counts.quarantined or o.counts.rejected]
         rows = [_listed(parts, outcome) for outcome in found]
     if as_json:
         print_json(rows)
         return
-    table = Table("file", "feed", "rows", "quarantined", "replayed", "state", "reasons")
+    table = Table("file", "feed", "rows", "quarantined", "replayed", "rejected", "state", "reasons")
     for row in rows:
         reasons = ", ".join(f"{rule} {count}" for rule, count in row["reasons"].items())
-        counts = (str(row[c]) for c in ("rows", "quarantined", "replayed"))
+        counts = (str(row[c]) for c in ("rows", "quarantined", "replayed", "rejected"))
         table.add_row(Text(row["file"]), row["feed"], *counts, row["state"], Text(reasons))
     table_console().print(table)
 
 
 def _listed(parts: Parts, outcome: Outcome) -> dict[str, Any]:
-    _, issues = _waiting(parts, outcome)
+    issues = _waiting(parts, outcome)[1] if outcome.counts.quarantined else issues_frame([])
     errors = (
         issues.filter(pl.col("severity") == "error")
         .group_by("rule")
@@ -56,8 +58,9 @@ def _listed(parts: Parts, outcome: Outcome) -> dict[str, Any]:
         "rows": outcome.counts.rows,
         "quarantined": outcome.counts.quarantined,
         "replayed": outcome.counts.replayed,
+        "rejected": outcome.counts.rejected,
         "state": outcome.state,
-        "reasons": dict(errors.iter_rows()),
+        "reasons": dict(errors.iter_rows()) | ({REJECTED_BY_API: n} if (n := outcome.counts.rejected) else {}),
     }
 
 
@@ -65,16 +68,23 @@ def show_quarantined(file: str, feed: str | None, *, as_json: bool) -> None:
     """Print a file's quarantined rows with their cells and reasons."""
     with installation() as parts:
         outcome = _outcome(parts, file, feed)
-        rows, issues = _waiting(parts, outcome)
+        rejected = rejected_rows(parts, outcome.feed, outcome.sha256 or "")
+        if rejected and not outcome.counts.quarantined:
+            rows, issues = pl.DataFrame(schema={ROW_NUMBER: pl.Int64}), issues_frame([])
+        else:
+            rows, issues = _waiting(parts, outcome)
     if as_json:
         by_row: dict[int, list[dict[str, Any]]] = {}
         for issue in issues.iter_rows(named=True):
             told = {k: v for k, v in issue.items() if v is not None and k not in {ROW_NUMBER, "statement"}}
             by_row.setdefault(issue[ROW_NUMBER], []).append(told)
-        print_json([_shown(row, by_row.get(row[ROW_NUMBER], [])) for row in rows.iter_rows(named=True)])
+        print_json([*(_shown(row, by_row.get(row[ROW_NUMBER], [])) for row in rows.iter_rows(named=True)), *rejected])
         return
     console = table_console()
     console.print(f"{outcome.name} ({outcome.feed}): {rows.height:,} quarantined rows", markup=False, highlight=False)
+    _print_rejected(rejected)
+    if not rows.height:
+        return
     columns = [c for c in rows.columns if c not in {ROW_NUMBER, IDENTITY} and rows[c].null_count() < rows.height]
     table = Table("row", *(Column(escape(one_line(c)[:30])) for c in columns))
     for row in rows.head(_MOST_SHOWN).iter_rows(named=True):
@@ -84,6 +94,19 @@ def show_quarantined(file: str, feed: str | None, *, as_json: bool) -> None:
     console.print(issue_table(issues.head(_MOST_SHOWN * 2).iter_rows(named=True), values=True))
     if rows.height > _MOST_SHOWN:
         console.print(f"and {rows.height - _MOST_SHOWN:,} more rows: export them")
+
+
+def _print_rejected(rejected: Sequence[dict[str, Any]]) -> None:
+    """The rows that passed, and that the API did not want: they go on by `postings replay`."""
+    if not rejected:
+        return
+    table = Table("row", "posting", "the API's words")
+    for row in rejected[:_MOST_SHOWN]:
+        (issue,) = row["issues"]
+        table.add_row(str(row[ROW_NUMBER]), str(issue["posting"]), Text(one_line(issue["message"])[:200]))
+    console = table_console()
+    console.print(f"{len(rejected):,} rejected by the API; see `import-project postings replay`", highlight=False)
+    console.print(table)
 
 
 def _shown(row: dict[str, Any], issues: list[dict[str, Any]]) -> dict[str, Any]:

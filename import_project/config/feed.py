@@ -2,17 +2,19 @@
 in `sources` and `files`; YAML is read in `load`."""
 
 import re
+from collections.abc import Mapping
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, model_validator
 
+from import_project.config.apis import Endpoint, OneEndpoint, field_problem
 from import_project.config.files import Files, Folders
 from import_project.config.formats import Format
 from import_project.config.match import Match
 from import_project.config.python_objects import Reference, is_reference
 from import_project.config.schemas import Name
 from import_project.config.sources import Source
-from import_project.config.values import Secret, Strict, Text, Url, UrlPath
+from import_project.config.values import Strict
 from import_project.formats.registry import ROW_FORMATS
 
 
@@ -22,43 +24,59 @@ def _schema_name(text: str) -> str:
     return text
 
 
+_COMMON = {"payment_id", "currency", "payment_amount", "booking_date", "account", "references"}
+_PAYER, _RULE = {"payer_name", "payer_account"}, {"rule", "rule_version", "decided_by"}
+#: What is posted of a payment, by key of `post`; templates name these.
+PAYMENT_FIELDS: Mapping[str, frozenset[str]] = {
+    "matched": frozenset(
+        {*_COMMON, *_RULE, "invoice_id", "amount", "residual", "written_off", "settles", "invoice_currency"}
+        | {"invoice_version", "reverses"}
+    ),
+    "unmatched": frozenset(
+        {*_COMMON, *_PAYER, "bank_reference", "reason", "explanation", "remittance", "decided_by", "reverses"}
+    ),
+    "credits": frozenset({*_COMMON, *_PAYER, *_RULE, "invoice_ids", "amount"}),
+}
+_ENDPOINTS = ("rows", "matched", "unmatched", "credits")
+_CALLS = ("on_row", "on_matched", "on_unmatched")
+
+
 class Post(Strict):
-    """Where results are posted: `rows` of a row feed; payments that are `matched` (with `{invoice_id}`) or `unmatched`,
-    and `credits`, what is left over of them.
+    """Where results are posted: `rows` of a row feed; payments that are `matched` or `unmatched`, and `credits`, what
+    is left over of them. Each is a path, or an endpoint with method, body, batches and look-ups.
 
     `on_row`, `on_matched` and `on_unmatched` are Python that is called in place of an API: with each row of a row feed,
     with each payment that settles an invoice or leaves a credit, with each that settles nothing.
     """
 
     api: Name | None = None
-    rows: UrlPath | None = None
+    rows: OneEndpoint | None = None
     on_row: Reference | None = None
-    matched: UrlPath | None = None
-    unmatched: UrlPath | None = None
-    credits: UrlPath | None = None
+    matched: OneEndpoint | None = None
+    unmatched: OneEndpoint | None = None
+    credits: OneEndpoint | None = None
     on_matched: Reference | None = None
     on_unmatched: Reference | None = None
 
     @model_validator(mode="after")
-    def _places(self) -> Self:
-        known = {"rows": [], "matched": ["invoice_id"], "unmatched": [], "credits": []}
-        for key, wanted in known.items():
-            path = getattr(self, key)
-            if path is not None and re.findall(r"\{(\w*)\}", path) != wanted:
-                raise ValueError(
-                    f"{key} must hold {'{invoice_id} once' if wanted else 'nothing in braces'}, not {path!r}"
-                )
+    def _fields_exist(self) -> Self:
+        for key, fields in PAYMENT_FIELDS.items():
+            endpoint = getattr(self, key)
+            if endpoint is not None and (problem := field_problem(endpoint, fields)):
+                raise ValueError(f"{key}: {problem}")
+        if self.matched is not None and "invoice_id" not in self.matched.names_posted(PAYMENT_FIELDS["matched"]):
+            raise ValueError("matched must hold {invoice_id} in its path or body")
         return self
 
     @property
-    def paths(self) -> dict[str, str | None]:
-        """The API's paths, by key."""
-        return {f"post.{k}": getattr(self, k) for k in ("rows", "matched", "unmatched", "credits")}
+    def endpoints(self) -> dict[str, Endpoint]:
+        """The API's endpoints that are named, by key."""
+        return {k: one for k in _ENDPOINTS if (one := getattr(self, k)) is not None}
 
     @property
     def calls(self) -> dict[str, str | None]:
         """The Python that is called, by key."""
-        return {f"post.{k}": getattr(self, k) for k in ("on_row", "on_matched", "on_unmatched")}
+        return {f"post.{k}": getattr(self, k) for k in _CALLS}
 
 
 class Poll(Strict):
@@ -98,7 +116,8 @@ class Feed(Strict):
     def _only_what_belongs(self, *, rows: bool) -> None:
         belongs = {"post.rows", "post.on_row"} if rows else {"post.matched", "post.unmatched", "post.credits"}
         belongs |= set() if rows else {"post.on_matched", "post.on_unmatched"}
-        given = {k for k, v in (self.post.paths | self.post.calls).items() if v is not None}
+        paths = {f"post.{k}" for k in self.post.endpoints}
+        given = paths | {k for k, v in self.post.calls.items() if v is not None}
         of_rows = {"schema": self.schema_name, "transform": self.transform, "skip_if": self.skip_if}
         strange = given - belongs | {k for k, v in of_rows.items() if v is not None and not rows}
         strange |= {"match"} if rows and self.match is not None else set()
@@ -112,7 +131,6 @@ class Feed(Strict):
             _exactly_one(self.post, "rows")
         else:
             self._payments_are_posted(self.match)
-        paths = {k for k, v in self.post.paths.items() if v is not None}
         asked = self.match is not None and self.match.invoices.api is not None
         if paths and self.post.api is None:
             raise ValueError("post.api is missing")
@@ -136,15 +154,3 @@ def _exactly_one(post: Post, key: str) -> None:
     if (getattr(post, key) is None) == (getattr(post, name) is None):
         feed = "rows" if key == "rows" else "payments"
         raise ValueError(f"a feed of {feed} needs exactly one of post.{key} and post.{name}")
-
-
-class Api(Strict):
-    """A receiving HTTP API. `concurrency` bounds the requests under way; time-outs in seconds."""
-
-    api: Name
-    base_url: Url
-    token: Secret
-    tenant_id: Text | None = None
-    key_header: str = "Idempotency-Key"
-    concurrency: int = Field(default=8, ge=1, le=256)
-    timeout_seconds: float = Field(default=30, gt=0)

@@ -2,19 +2,24 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
 
 import yaml
 from pydantic import BaseModel, ValidationError
 
-from import_project.config.feed import Api, Feed
+from import_project.config.apis import Api, field_problem
+from import_project.config.feed import Feed
 from import_project.config.mistakes import told
 from import_project.config.python_objects import is_reference, load_object
 from import_project.config.schemas import Schema
 from import_project.errors import ConfigError
 from import_project.matching.decide import Rules
 from import_project.matching.rules import RULES
+from import_project.records.endpoints import Endpoint, fields_of
+from import_project.records.postings import PostingKind
+from import_project.records.terms import Breaking, Terms, Waits
 from import_project.validation.from_pandera import from_pandera
 from import_project.validation.schema import RowSchema, condition_problem, empty_rows
 
@@ -60,6 +65,28 @@ class LoadedFeed:
         """What postings are frozen for: the API's name, or what is called."""
         called = next((key.removeprefix("post.") for key, what in self.feed.post.calls.items() if what), None)
         return called or (self.api.api if self.api is not None else "")
+
+    @property
+    def terms(self) -> Terms:
+        """On which terms is posted. Python that is called knows keys for ever; what it fails at is for the next run."""
+        if self.api is None or any(self.feed.post.calls.values()):
+            waits = Waits(first=5, longest=300)
+            return Terms(
+                api=f"{self.name}:{self.target}",
+                key_window=None,
+                rate=None,
+                probe=timedelta(hours=1),
+                waits=Waits(first=0.5, longest=30),
+                breaking=Breaking(failures=5, waits=waits),
+            )
+        return self.api.terms
+
+    @property
+    def routes(self) -> Mapping[PostingKind, Endpoint]:
+        """The endpoints of the API by what is posted to them; what Python takes has none."""
+        kinds = {"rows": PostingKind.ROW, "matched": PostingKind.MATCHED, "unmatched": PostingKind.UNMATCHED}
+        kinds |= {"credits": PostingKind.CREDIT}
+        return {kinds[key]: one.endpoint for key, one in self.feed.post.endpoints.items()}
 
     @property
     def rules(self) -> Rules:
@@ -123,6 +150,7 @@ def load_feed(path: Path, environ: Mapping[str, str]) -> LoadedFeed:
                 f"{path.parent / 'apis' / feed.post.api}.yaml: api: must be {feed.post.api}, as the file's name"
             )
     schema = _schema(path, feed, environ)
+    _check_rows_endpoint(path, feed, schema)
     callbacks = _callbacks(path, feed, schema)
     return LoadedFeed(feed=feed, api=api, schema=schema, path=path, callbacks=callbacks)
 
@@ -137,6 +165,21 @@ def _schema(path: Path, feed: Feed, environ: Mapping[str, str]) -> RowSchema | N
         except ConfigError as error:
             raise ConfigError(error.what if str(path) in error.what else f"{path}: {error.what}", do=error.do) from None
     return _load(_named(path, "schemas", "schema", name), Schema, environ).row_schema()
+
+
+def _check_rows_endpoint(path: Path, feed: Feed, schema: RowSchema | None) -> None:
+    """Raise ConfigError when `post.rows` names columns that the schema has not, or lets be empty in a path."""
+    rows = feed.post.rows
+    if rows is None or schema is None:
+        return
+    columns = {c.name: c for c in schema.columns}
+    if problem := field_problem(rows, columns):
+        raise ConfigError(f"{path}: post.rows: {problem}")
+    for name in sorted(fields_of(rows.path)):
+        if not columns[name].required:
+            raise ConfigError(
+                f"{path}: post.rows: the path needs {name}, which the schema lets be empty", do="require it"
+            )
 
 
 def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:

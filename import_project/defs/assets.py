@@ -74,6 +74,9 @@ def _tell(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) -> Non
     if facts.get("rejected"):
         text = f"{loaded.name}: the API rejected {facts['rejected']} rows of {partition}"
         alert(parts, f"rejected:{loaded.name}:{partition}", text, told)
+    if facts.get("dead"):
+        text = f"{loaded.name}: nobody can tell whether {facts['dead']} postings of {partition} took effect"
+        alert(parts, f"dead:{loaded.name}:{partition}", f"{text}: import-project postings list --state dead", told)
 
 
 def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:

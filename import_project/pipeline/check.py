@@ -18,7 +18,7 @@ from import_project.errors import NotRecognised
 from import_project.formats.registry import read_whole, recognises, row_format
 from import_project.formats.trial import try_out
 from import_project.frames import IDENTITY, ROW_NUMBER, Part, issues_frame
-from import_project.pipeline.freeze import as_json
+from import_project.pipeline.requests import request_of
 from import_project.pipeline.skip import left_out
 from import_project.validation.payments import split_payments
 from import_project.validation.rules import compiled
@@ -90,7 +90,8 @@ def _check_payments(loaded: LoadedFeed, open_file: Open, checked: Checked) -> No
     with open_file() as content:
         reading = read_whole(loaded.feed.format.kind, content, loaded.format_options)
     post = loaded.feed.post
-    checked.posted_to = f"{post.matched or post.on_matched} or {post.unmatched or post.on_unmatched}"
+    places = [(post.matched, post.on_matched), (post.unmatched, post.on_unmatched)]
+    checked.posted_to = " or ".join(one.path if one is not None else str(call) for one, call in places)
     if reading.file_errors.height:
         checked.refused = f"{reading.file_errors['rule'][0]}: {reading.file_errors['message'][0]}"
         checked.issues, checked.rows = reading.issues, reading.frame.height
@@ -101,7 +102,8 @@ def _check_payments(loaded: LoadedFeed, open_file: Open, checked: Checked) -> No
 def _check_rows(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
     schema = loaded.schema
     assert schema is not None
-    checked.posted_to = loaded.feed.post.rows or str(loaded.feed.post.on_row)
+    rows = loaded.feed.post.rows
+    checked.posted_to = rows.path if rows is not None else str(loaded.feed.post.on_row)
     with open_file() as content:
         kept = kept_of(content.seek(0, SEEK_END))
     rules, transform = compiled(schema), loaded.callbacks.transform
@@ -115,7 +117,8 @@ def _check_rows(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
             if checked.first is not None:
                 break
             if not left:
-                checked.first = json.loads(as_json({k: v for k, v in row.items() if k not in {ROW_NUMBER, IDENTITY}}))
+                values = {k: v for k, v in row.items() if k not in {ROW_NUMBER, IDENTITY}}
+                checked.first = json.loads(request_of(rows.endpoint if rows else None, values)["body"])
     checked.refused = schema.limits.broken_by(checked.quarantined, checked.rows)
 
 

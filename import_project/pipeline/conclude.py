@@ -3,7 +3,7 @@
 from collections import Counter
 from decimal import Decimal
 
-from import_project.errors import ApiUnavailable, NotConserved
+from import_project.errors import ApiUnavailable, NotConserved, one_line
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.conserve import conservation
 from import_project.pipeline.freeze import REPEATED, SKIPPED
@@ -12,7 +12,9 @@ from import_project.pipeline.quarantine import replayed_rows
 from import_project.pipeline.read import rows_parsed
 from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Counts
-from import_project.records.postings import PostingKind
+from import_project.records.postings import PostingKind, PostingState
+
+_WORDS = 300
 
 
 async def conclude(held: Held) -> Facts:
@@ -24,7 +26,8 @@ async def conclude(held: Held) -> Facts:
     counts = _counts(held)
     amounts = _sums(held)
     if held.arrival.state is not ArrivalState.DUPLICATE:
-        parts.ledger.outcomes.conclude(held.claim, ArrivalState.DONE, counts, amounts, parts.clock())
+        told = _told(held, counts)
+        parts.ledger.outcomes.conclude(held.claim, ArrivalState.DONE, counts, amounts, parts.clock(), error=told)
     aside = await try_move_aside(parts, held.loaded, held.claim.partition)
     parts.ledger.arrivals.release(held.claim)
     facts: dict[str, int | str] = {name: n for name, n in _named(counts).items() if n is not None}
@@ -33,17 +36,32 @@ async def conclude(held: Held) -> Facts:
     return facts if aside.problem is None else facts | {"problem": aside.problem}
 
 
+def _told(held: Held, counts: Counts) -> str | None:
+    """What a file that is done all the same needs a person for, with the API's own words for the first row."""
+    needs = {PostingState.REJECTED: counts.rejected, PostingState.DEAD: counts.dead}
+    if not any(needs.values()):
+        return None
+    kept = held.parts.ledger.dead_letters.kept(states=tuple(needs), feed=held.feed, file=held.sha256)
+    first = next(kept)
+    counted = ", ".join(f"{n} {state}" for state, n in needs.items() if n)
+    return f"{counted}; row {first.row_number}: {one_line(first.receipt or '')[:_WORDS]}"
+
+
 def _named(counts: Counts) -> dict[str, int | None]:
     return {name: getattr(counts, name) for name in Counts.__slots__}
 
 
 def _counts(held: Held) -> Counts:
-    """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + repeated + skipped."""
+    """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + dead + repeated +
+    skipped."""
     subjects = held.parts.ledger.postings.subjects(held.feed, held.sha256)
     kinds = _kinds(held)
-    waiting = sum(n for (_, done, rejected), n in subjects.items() if not done and not rejected)
-    if waiting:
-        raise ApiUnavailable(f"{waiting} rows still wait to be posted", do="run the posting step first")
+    ended = Counter[PostingState]()
+    for (_, state), n in subjects.items():
+        ended[state] += n
+    if waiting := ended[PostingState.READY]:
+        told = "run the posting step; `import-project postings list` shows what others wait for"
+        raise ApiUnavailable(f"{waiting} rows still wait to be posted", do=told)
     payments = held.loaded.feed.kind == "payments"
     replayed = replayed_rows(held).height
     counts = Counts(
@@ -53,17 +71,17 @@ def _counts(held: Held) -> Counts:
         matched=kinds[PostingKind.MATCHED] if payments else None,
         unmatched=kinds[PostingKind.UNMATCHED] if payments else None,
         repeated=kinds[REPEATED],
-        posted=sum(n for (_, done, _), n in subjects.items() if done),
-        rejected=sum(n for (_, _, rejected), n in subjects.items() if rejected),
+        posted=ended[PostingState.DONE],
+        rejected=ended[PostingState.REJECTED],
+        dead=ended[PostingState.DEAD],
         skipped=kinds[SKIPPED],
         replayed=replayed,
     )
     if counts.rows != counts.accepted + counts.quarantined:
         raise NotConserved(f"{counts.rows} rows, {counts.accepted} accepted, {counts.quarantined} quarantined")
-    if counts.accepted != counts.posted + counts.rejected + counts.repeated + counts.skipped:
-        told = (
-            f"{counts.posted} posted, {counts.rejected} rejected, {counts.repeated} repeated, {counts.skipped} skipped"
-        )
+    names = ("posted", "rejected", "dead", "repeated", "skipped")
+    if counts.accepted != sum(getattr(counts, name) for name in names):
+        told = ", ".join(f"{getattr(counts, name)} {name}" for name in names)
         raise NotConserved(f"{counts.accepted} rows accepted, but {told}")
     return counts
 

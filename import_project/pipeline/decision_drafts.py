@@ -3,17 +3,20 @@
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
-from urllib.parse import quote
 
-from import_project.config.feed import Post
+from import_project.config.apis import Endpoint
+from import_project.config.feed import PAYMENT_FIELDS, Post
 from import_project.matching.references import form, normal
 from import_project.pipeline.freeze import as_json
+from import_project.pipeline.requests import request_of
 from import_project.records.decisions import RULES, DecidedPayment
 from import_project.records.payments import Allocation, Match, Payment
 from import_project.records.postings import Draft, PostingKind
 
 #: What an unmatched payment is posted with beside itself, so that a person knows it.
 DETAILS = ("remittance", "payer_name", "payer_account", "bank_reference")
+
+_KEYS = {PostingKind.MATCHED: "matched", PostingKind.UNMATCHED: "unmatched", PostingKind.CREDIT: "credits"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -111,29 +114,36 @@ def _unmatched(decision: Decision, post: Post) -> dict[str, Any]:
     said = {"reason": match.reason, "explanation": match.evidence, "remittance": decision.remittance}
     by = {} if decision.decided_by == RULES else {"decided_by": decision.decided_by}
     undone = {"reverses": match.reverses} if match.reverses else {}
-    body = as_json({**_common(payment), **payer, **said, **by, **undone})
-    return {"kind": PostingKind.UNMATCHED, "path": post.unmatched or "", "body": body}
+    return _request(PostingKind.UNMATCHED, post, {**_common(payment), **payer, **said, **by, **undone})
+
+
+def _request(kind: PostingKind, post: Post, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What is posted of a payment. A template may name any field of its kind, also one that this payment has not."""
+    key = _KEYS[kind]
+    endpoint: Endpoint | None = getattr(post, key)
+    if endpoint is None:
+        return {"kind": kind, **request_of(None, values)}
+    known = values if endpoint.body is None else dict.fromkeys(PAYMENT_FIELDS[key]) | dict(values)
+    return {"kind": kind, **request_of(endpoint.endpoint, known)}
 
 
 def _settled(decision: Decision, post: Post, invoices: Mapping[str, Listed]) -> Iterator[dict[str, Any]]:
     match = decision.match
     for allocation in sorted(match.allocations, key=lambda a: a.invoice_id):
         invoice = invoices.get(allocation.invoice_id)
-        yield {
-            "kind": PostingKind.MATCHED,
+        values = _common(match.payment) | _allocated(decision, allocation, invoice) | _rule(decision)
+        yield _request(PostingKind.MATCHED, post, values) | {
             "invoice_id": allocation.invoice_id,
             "amount": allocation.settles + allocation.written_off,
             "written_off": allocation.written_off or None,
             "reference": (invoice.reference or None) if invoice else None,
             "reference_form": (form(invoice.reference) or None) if invoice else None,
-            "path": (post.matched or "").replace("{invoice_id}", quote(allocation.invoice_id, safe="")),
-            "body": as_json(_common(match.payment) | _allocated(decision, allocation, invoice) | _rule(decision)),
         }
     if match.unapplied:
         ids = {"invoice_ids": sorted(a.invoice_id for a in match.allocations), "amount": match.unapplied}
         payer = {name: getattr(match.payment, name) for name in ("payer_name", "payer_account")}
-        body = as_json(_common(match.payment) | ids | payer | _rule(decision))
-        yield {"kind": PostingKind.CREDIT, "amount": match.unapplied, "path": post.credits or "", "body": body}
+        values = _common(match.payment) | ids | payer | _rule(decision)
+        yield _request(PostingKind.CREDIT, post, values) | {"amount": match.unapplied}
 
 
 def _allocated(decision: Decision, one: Allocation, invoice: Listed | None) -> dict[str, Any]:

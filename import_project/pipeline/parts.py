@@ -1,6 +1,8 @@
 """What the use cases work with: stores, clock, and how a feed's source and API are opened. Built in `wiring`."""
 
-from collections.abc import Callable
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -16,7 +18,7 @@ from import_project.store.tables import Tables
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure.
-    `reveal` reads a secret now."""
+    `reveal` reads a secret now; `sleep` and `chance` (from 0 to 1) are how the outbox waits."""
 
     ledger: Ledger
     landing: Landing
@@ -25,6 +27,8 @@ class Parts:
     open_source: Callable[[LoadedFeed], Source]
     open_api: Callable[[LoadedFeed], ImportApiClient]
     reveal: Callable[[Secret | None], str | None]
+    sleep: Callable[[float], Awaitable[object]] = asyncio.sleep
+    chance: Callable[[], float] = random.random
     lease: timedelta = timedelta(seconds=60)
     retry: timedelta = timedelta(seconds=30)
 

@@ -5,20 +5,19 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
 
 import polars as pl
 
-from import_project.errors import ConfigError
 from import_project.frames import IDENTITY, ROW_NUMBER
-from import_project.pipeline.freeze import as_json, freeze
+from import_project.pipeline.freeze import freeze
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
 from import_project.pipeline.quarantine import IDENTITY_NOW
+from import_project.pipeline.requests import request_of
 from import_project.pipeline.skip import left_out
-from import_project.posting import outbox
 from import_project.posting.callback import CallbackClient, CellType, match_of, row_of
 from import_project.posting.client import ImportApiClient
+from import_project.posting.outbox import Outbox, Time
 from import_project.records.postings import Draft, PostingKind
 from import_project.validation.schema import RowSchema
 
@@ -65,16 +64,19 @@ async def _send_again(held: Held) -> dict[str, int]:
 async def _send(held: Held, *kinds: PostingKind, file: str | None = None) -> dict[str, int]:
     parts = held.parts
     async with _client(held, kinds[0]) as client:
-        sent = await outbox.send(
+        outbox = Outbox(
             client,
             parts.ledger.postings,
+            parts.ledger.apis,
             held.claim,
             file or held.sha256,
-            kinds,
-            api=held.loaded.target,
-            clock=parts.clock,
+            target=held.loaded.target,
+            terms=held.loaded.terms,
+            routes=held.loaded.routes,
+            time=Time(clock=parts.clock, sleep=parts.sleep, chance=parts.chance),
         )
-    return {"sent": sent.done, "rejected": sent.rejected}
+        sent = await outbox.send(kinds)
+    return {"sent": sent.done, "rejected": sent.rejected, **({"dead": sent.dead} if sent.dead else {})}
 
 
 def _client(held: Held, kind: PostingKind) -> ImportApiClient | CallbackClient:
@@ -101,7 +103,8 @@ def cell_types(schema: RowSchema | None) -> Mapping[str, CellType]:
 
 def drafts_of(held: Held, accepted: pl.DataFrame) -> Iterator[Draft]:
     """Yield a posting for each row that the feed does not leave out."""
-    path = held.loaded.feed.post.rows or ""
+    rows = held.loaded.feed.post.rows
+    endpoint = rows.endpoint if rows is not None else None
     left = left_out(held.loaded, accepted)
     for row, out in zip(accepted.iter_rows(named=True), left, strict=True):
         if out:
@@ -112,14 +115,6 @@ def drafts_of(held: Held, accepted: pl.DataFrame) -> Iterator[Draft]:
             part=0,
             kind=PostingKind.ROW,
             row_number=number,
-            path=path,
-            body=_body(row),
+            **request_of(endpoint, row),
             also=subject(now) if now is not None and now != identity else None,
         )
-
-
-def _body(row: dict[str, Any]) -> str:
-    try:
-        return as_json(row)
-    except ValueError as error:
-        raise ConfigError(f"a row cannot be written as JSON: {error}") from None

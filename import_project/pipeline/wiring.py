@@ -39,6 +39,8 @@ def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:
         api.token.reveal(environ),
         api.tenant_id,
         timeout_seconds=api.timeout_seconds,
+        connect_seconds=api.connect_seconds,
+        ca_file=api.ca_file,
         concurrency=api.concurrency,
         key_header=api.key_header,
     )

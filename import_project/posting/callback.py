@@ -9,7 +9,8 @@ from decimal import Decimal
 from types import TracebackType
 from typing import Any, Self
 
-from import_project.errors import ApiUnavailable, ImportProjectError, RowRejected
+from import_project.errors import ImportProjectError, RowRejected
+from import_project.posting.answers import Reply
 from import_project.records.matches import PaymentFacts, PaymentMatch
 from import_project.records.postings import Posting
 from import_project.records.rows import Row
@@ -40,8 +41,8 @@ class CallbackClient:
     ) -> None:
         """Nothing is closed."""
 
-    async def post(self, posting: Posting) -> tuple[int, str]:
-        """Hand one frozen posting over. Returns 200 and the receipt, or 422 and why it was rejected."""
+    async def deliver(self, posting: Posting) -> Reply:
+        """Hand one frozen posting over. Returns 200 and the receipt, 400 and why it was rejected, or what it raised."""
         handed = self._handed(posting)
         try:
             if self.concurrency == 1:
@@ -51,13 +52,15 @@ class CallbackClient:
             if inspect.isawaitable(answer):
                 answer = await answer
         except RowRejected as rejected:
-            return 422, rejected.what
+            return Reply(status=400, text=rejected.what)
         except ImportProjectError as error:
-            raise ApiUnavailable(f"{self._name} failed at row {posting.row_number}: {error.what}") from error
-        except Exception as error:
-            told = f"{type(error).__name__}: {error}"[:200]
-            raise ApiUnavailable(f"{self._name} failed at row {posting.row_number}: {told}") from error
-        return 200, "" if answer is None else str(answer)
+            return self._failed(posting, error.what)
+        except Exception as error:  # noqa: BLE001 - whatever the user's Python raises
+            return self._failed(posting, f"{type(error).__name__}: {error}"[:200])
+        return Reply(status=200, text="" if answer is None else str(answer))
+
+    def _failed(self, posting: Posting, told: str) -> Reply:
+        return Reply(status=None, text=f"{self._name} failed at row {posting.row_number}: {told}")
 
 
 def row_of(posting: Posting, feed: str, cells: Mapping[str, CellType]) -> Row:

@@ -1,33 +1,30 @@
 """One shared HTTP client for one API, with its token, tenant and time-outs. No retries, no ledger."""
 
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
+from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
 import httpx
 
 from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable
+from import_project.posting.answers import Reply, refuses_us, try_later
+from import_project.posting.transport import fast_transport
 from import_project.records.postings import Posting
 
 _LARGEST_ANSWER = 64 << 20
-_TRY_LATER = frozenset({408, 409, 425, 429})
-_REFUSED = frozenset({401, 403})
 _MOST_PAGES = 100_000
-
-
-def try_later(status: int) -> bool:
-    """Whether a status says that the same request may be right later."""
-    return status in _TRY_LATER or status >= 500
-
-
-def refuses_us(status: int) -> bool:
-    """Whether a status is about our token or rights, not about the request."""
-    return status in _REFUSED
+_MOST_PATHS = 10_000
+_JSON = (b"Content-Type", b"application/json")
 
 
 class ImportApiClient:
-    """An async context manager; TLS is verified, redirects are not followed, so that the token stays with its host."""
+    """An async context manager over one httpx client; `transport` stands in for the network in tests.
+
+    TLS is verified, redirects are not followed, so that the token stays with its host. Seconds: `connect_seconds` to
+    connect, `timeout_seconds` for each read, both together for a whole request.
+    """
 
     def __init__(
         self,
@@ -36,20 +33,24 @@ class ImportApiClient:
         tenant_id: str | None = None,
         *,
         timeout_seconds: float = 30.0,
-        concurrency: int = 8,
+        connect_seconds: float = 10.0,
+        concurrency: int = 16,
         key_header: str = "Idempotency-Key",
+        ca_file: Path | None = None,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
         if tenant_id is not None:
             headers["X-Tenant-Id"] = tenant_id
-        limits = httpx.Limits(max_connections=concurrency, max_keepalive_connections=concurrency)
         self._base = httpx.URL(base_url)
-        self._client = httpx.AsyncClient(
-            base_url=base_url, headers=headers, timeout=timeout_seconds, limits=limits, transport=transport
+        carrier = transport or fast_transport(
+            connections=concurrency, connect_seconds=connect_seconds, timeout_seconds=timeout_seconds, ca_file=ca_file
         )
+        self._client = httpx.AsyncClient(base_url=base_url, headers=headers, timeout=timeout_seconds, transport=carrier)
+        self._headers = list(self._client.headers.raw)
+        self._urls: dict[str, httpx.URL] = {}
         self.concurrency = concurrency
-        self._key_header = key_header
+        self._key_header = key_header.encode()
 
     async def __aenter__(self) -> Self:
         """Open the connection pool."""
@@ -62,26 +63,39 @@ class ImportApiClient:
         """Close all connections."""
         await self._client.__aexit__(kind, error, trace)
 
-    async def post(self, posting: Posting) -> tuple[int, str]:
-        """Post a frozen body as it is, with its key. Returns status and answer. Raises ApiUnavailable when no answer
-        came."""
-        headers = {"Content-Type": "application/json", self._key_header: posting.key}
-        return await self._send("POST", posting.path, content=posting.body.encode(), headers=headers)
+    async def post(self, path: str, body: Any, *, key: str) -> Reply:
+        """Post a body as JSON under an idempotency key. Returns the reply, whatever it says, or why none came."""
+        return await self.send("POST", path, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
 
-    async def get(self, path: str) -> Any:
-        """Return the JSON answer to a GET, numbers with a fraction as text-exact strings.
+    async def deliver(self, posting: Posting) -> Reply:
+        """Send a frozen posting as it is, with its key. Returns the reply, or why none came."""
+        return await self.send(posting.method, posting.path, posting.body, posting.key)
+
+    async def send(self, method: str, path: str, content: str, key: str) -> Reply:
+        """Send JSON under a key with any method. Returns the reply, or why none came."""
+        try:
+            return await self._send(method, path, content.encode(), [_JSON, (self._key_header, key.encode())])
+        except (ApiUnavailable, ApiAnswerUnusable) as error:  # too large an answer is no whole one
+            return Reply(status=None, text=error.what)
+
+    async def get(self, path: str, *, missing: Any = None) -> Any:
+        """Return the JSON answer to a GET, numbers with a fraction as text-exact strings; `missing`, where it is given,
+        for a 404.
 
         Raises ApiUnavailable, ApiRefusesUs, or ApiAnswerUnusable for any other answer than 200 with JSON.
         """
-        status, text = await self._send("GET", path)
+        reply = await self._send("GET", path)
+        status = reply.status or 0
         if try_later(status):
             raise ApiUnavailable(f"GET {path} answered {status}", do="the next try goes on")
         if refuses_us(status):
             raise ApiRefusesUs(f"GET {path} answered {status}", do="check the API's token and its rights")
+        if status == 404 and missing is not None:
+            return missing
         if status != 200:
             raise ApiAnswerUnusable(f"GET {path} answered {status}")
         try:
-            return json.loads(text, parse_float=str)
+            return json.loads(reply.text, parse_float=str)
         except ValueError:
             raise ApiAnswerUnusable(f"the answer to GET {path} is no JSON") from None
 
@@ -91,8 +105,6 @@ class ImportApiClient:
         for _ in range(_MOST_PAGES):
             if following is None:
                 return
-            if self._base.join(following).host != self._base.host:
-                raise ApiAnswerUnusable(f"the next page of {path} is on another host")
             page = await self.get(following)
             if not isinstance(page, dict) or not isinstance(page.get("items"), list):
                 raise ApiAnswerUnusable(f"a page of {path} has no items")
@@ -102,16 +114,38 @@ class ImportApiClient:
         raise ApiAnswerUnusable(f"{path} has more than {_MOST_PAGES} pages")
 
     async def _send(
-        self, method: str, path: str, *, content: bytes | None = None, headers: dict[str, str] | None = None
-    ) -> tuple[int, str]:
+        self, method: str, path: str, content: bytes = b"", headers: Iterable[tuple[bytes, bytes]] = ()
+    ) -> Reply:
+        """Send a request that is built by hand: for each, httpx would parse the same address and headers anew."""
+        request = httpx.Request(method, self._url(path), headers=[*self._headers, *headers], content=content)
         try:
-            async with self._client.stream(method, path, content=content, headers=headers) as answer:
+            answer = await self._client.send(request, stream=True)
+            try:
                 received = bytearray()
                 async for chunk in answer.aiter_bytes():
                     received += chunk
                     if len(received) > _LARGEST_ANSWER:
                         raise ApiAnswerUnusable(f"the answer to {method} {path} is over {_LARGEST_ANSWER >> 20} MiB")
-                return answer.status_code, received.decode("utf-8", "replace")
+            finally:
+                await answer.aclose()
         except httpx.HTTPError as error:
             what = str(error) or type(error).__name__
             raise ApiUnavailable(f"{method} {self._base.host} {path}: {what}", do="the next try goes on") from error
+        return Reply(
+            status=answer.status_code,
+            text=received.decode("utf-8", "replace"),
+            retry_after=answer.headers.get("retry-after"),
+            html="html" in answer.headers.get("content-type", ""),
+        )
+
+    def _url(self, path: str) -> httpx.URL:
+        known = self._urls.get(path)
+        if known is None:
+            if len(self._urls) >= _MOST_PATHS:
+                self._urls.clear()
+            known = self._client.build_request("GET", path).url
+            meant = self._base.join(path)  # which reads //host/path as a browser does
+            if (meant.scheme, meant.host, meant.port) != (self._base.scheme, self._base.host, self._base.port):
+                raise ApiAnswerUnusable(f"{path} is on another host: the token stays with its own")
+            self._urls[path] = known
+        return known

@@ -1,150 +1,239 @@
-"""Sending what the ledger has frozen: marked before it leaves, answered before the next. Nothing is decided here.
+"""Sending what the ledger has frozen: marked before it leaves, answered before the next, tried again in time. What each
+answer means is judged in `answers`.
 
-A posting whose answer never came stays `unknown` and is sent again with the same key, which is the API's to recognise.
+Nothing is held in memory but one chunk of postings, whatever waits.
 """
 
 import asyncio
-from collections.abc import Callable, Iterable, Sequence
+import itertools
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 
-from import_project.errors import ApiAnswerUnusable, ApiRefusesUs, ApiUnavailable, ConfigError
-from import_project.posting.client import refuses_us, try_later
+from import_project.errors import ApiRefusesUs, ApiUnavailable, ConfigError, ImportProjectError
+from import_project.posting.answers import Judged, judge
+from import_project.posting.chunks import answer_of, held_together, planned
+from import_project.posting.dispatch import Client, dispatch
+from import_project.posting.health import after_chunk, failed
+from import_project.posting.look_ups import Asked
+from import_project.posting.waits import jittered
+from import_project.records.endpoints import Endpoint
 from import_project.records.files import Claim
-from import_project.records.postings import Answer, Posting, PostingKind, PostingState
+from import_project.records.postings import Answer, Health, Posting, PostingKind, PostingState
+from import_project.records.terms import Terms
 
 _CHUNK_PER_SLOT = 8
-_RECEIPT_LENGTH = 2_000
-
-
-class Client(Protocol):
-    """What takes postings: an API, or Python of the user's own. `concurrency` bounds those under way."""
-
-    concurrency: int
-
-    async def post(self, posting: Posting) -> tuple[int, str]:
-        """Hand one over. Returns status and answer. Raises ApiUnavailable when no answer came."""
+_MOST_AT_ONCE = 4_000
 
 
 class Box(Protocol):
     """Where frozen postings wait: the ledger's `Postings`."""
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
-        """Return the next postings without a final answer."""
+        """Return the next postings that are still to be sent."""
 
-    def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:
+    def sending(self, claim: Claim, file: str, some: Sequence[Posting], now: datetime) -> None:
         """Mark postings as on their way. Raises ClaimLost when another run has taken over."""
 
-    def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
+    def answered(
+        self, claim: Claim, file: str, answers: Sequence[Answer], now: datetime, health: Health | None = None
+    ) -> None:
         """Store what the API said."""
+
+
+class Gate(Protocol):
+    """How the API has been answering all runs: the ledger's `Apis`."""
+
+    def health(self, api: str) -> Health:
+        """Return it."""
+
+    def probe(self, health: Health, until: datetime) -> bool:
+        """Take the right to try first after an outage."""
+
+    def pace(self, api: str, count: int, rate: float, now: datetime) -> datetime:
+        """Reserve time for requests at a rate. Returns when the first may leave."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """Time and chance, from outside: `clock` gives aware UTC, `chance` draws from 0 to 1."""
+
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[object]]
+    chance: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sent:
-    """How many postings of one pass ended how."""
+    """How many postings ended how; `unknown` still have no answer."""
 
     done: int = 0
     rejected: int = 0
+    dead: int = 0
     unknown: int = 0
 
-
-async def send(
-    client: Client,
-    box: Box,
-    claim: Claim,
-    file: str,
-    kinds: Iterable[PostingKind],
-    *,
-    api: str,
-    clock: Callable[[], datetime],
-) -> Sent:
-    """Send all unsent postings of a file once, a bounded number at a time, in row order; those for one invoice one
-    after the other.
-
-    One that fails does not hold back the others; when a whole chunk gets no answer, the API is taken to be down.
-    Raises ApiUnavailable when some stay unknown, ApiRefusesUs when the API does not accept us, ApiAnswerUnusable when
-    it redirects or nobody is there, and ConfigError for postings frozen for another API.
-    """
-    wanted, total, after = list(kinds), Sent(), 0
-    refused: Answer | None = None
-    lost, tried, anything = "", set[int](), False
-    while True:
-        chunk = await asyncio.to_thread(
-            box.unsent, claim.feed, file, wanted, after=after, limit=client.concurrency * _CHUNK_PER_SLOT
+    def __add__(self, other: "Sent") -> "Sent":
+        return Sent(
+            done=self.done + other.done,
+            rejected=self.rejected + other.rejected,
+            dead=self.dead + other.dead,
+            unknown=other.unknown,
         )
-        if not chunk and not anything:
-            break
-        if not chunk:  # once more from the start: some may have waited for others of this pass
-            after, anything = 0, False
-            continue
-        after = chunk[-1].id
-        chunk = [p for p in chunk if p.id not in tried]
-        if not chunk:
-            continue
-        tried.update(p.id for p in chunk)
-        anything = True
-        if strange := next((p.api for p in chunk if p.api != api), None):
-            told = f"postings of this file are frozen for the API {strange}, the feed now names {api}"
-            raise ConfigError(told, do=f"set post.api back to {strange} until they are sent")
-        await asyncio.to_thread(box.sending, claim, [p.id for p in chunk], clock())
-        answers = await _send_chunk(client, chunk)
-        if _nowhere(answers):
-            answers = [replace(a, state=PostingState.READY) for a in answers]
-        await asyncio.to_thread(box.answered, claim, answers, clock())
-        total = _counted(total, answers)
-        lost = lost or next((a.receipt for a in answers if a.state is PostingState.UNKNOWN), "")
-        refused = next((a for a in answers if a.state is PostingState.READY), None)
-        if refused is not None or all(a.state is PostingState.UNKNOWN for a in answers):
-            break
-    if refused is not None:
-        told = f"the API answered: {refused.receipt[:200]}"
-        if refused.status is not None and refuses_us(refused.status):
-            raise ApiRefusesUs(told, do="check the API's token and its rights")
-        raise ApiAnswerUnusable(told, do="check the API's address and the feed's paths; nothing is given up")
-    if total.unknown:
-        told = f"{total.unknown} postings have no final answer, {total.done} are done: {lost[:200]}"
-        raise ApiUnavailable(told, do="the next try sends them again with the same keys")
-    return total
+
+    @property
+    def ended(self) -> int:
+        """How many came to an end."""
+        return self.done + self.rejected + self.dead
 
 
-async def _send_chunk(client: Client, chunk: Sequence[Posting]) -> list[Answer]:
-    slots = asyncio.Semaphore(client.concurrency)
+class Outbox:
+    """Sends one file's postings over one client. `target` is what they were frozen for."""
 
-    async def one(posting: Posting) -> Answer:
-        async with slots:
-            try:
-                status, text = await client.post(posting)
-            except ApiUnavailable as error:
-                return Answer(posting_id=posting.id, state=PostingState.UNKNOWN, status=None, receipt=error.what)
-        said = text.replace("\x00", "")  # which PostgreSQL cannot hold
-        state = _state(status)
-        receipt = said if state is PostingState.DONE else f"{status} {said}"
-        return Answer(posting_id=posting.id, state=state, status=status, receipt=receipt[:_RECEIPT_LENGTH])
+    def __init__(
+        self,
+        client: Client,
+        box: Box,
+        gate: Gate,
+        claim: Claim,
+        file: str,
+        *,
+        target: str,
+        terms: Terms,
+        routes: Mapping[PostingKind, Endpoint],
+        time: Time,
+    ) -> None:
+        self._client, self._box, self._gate, self._claim, self._file = client, box, gate, claim, file
+        self._target, self._terms, self._routes, self._time = target, terms, routes, time
+        batches = [e.batch.size for e in routes.values() if e.batch is not None]
+        self._most = min(client.concurrency * max([_CHUNK_PER_SLOT, *batches]), _MOST_AT_ONCE)
+        self._size = min(client.concurrency * max([1, *batches]), self._most)
+        self._progress = time.clock()
+        self._lost = ""
+        self._failing = set[int]()
 
-    return list(await asyncio.gather(*(one(p) for p in chunk)))
+    async def send(self, kinds: Sequence[PostingKind]) -> Sent:
+        """Send all postings of the kinds, some at a time, in the order they were frozen.
+
+        Raises ApiUnavailable when some stay without an answer, ApiRefusesUs when the API does not accept us,
+        ApiKeyReused when it says that a key has had another body, ApiAnswerUnusable when it redirects, answers with a
+        web page or nobody is there, and ConfigError for postings frozen for another API.
+        """
+        total, failures = Sent(), 0
+        while True:
+            self._lost = ""
+            tried, passed = await self._pass(kinds)
+            total += passed
+            if not tried:
+                return total
+            if not passed.unknown:
+                continue  # what waited for others of this pass
+            failures = 1 if passed.ended else failures + 1
+            wait = jittered(self._terms.waits, failures, self._time.chance())
+            if not self._patient(wait):
+                told = f"{passed.unknown} postings have no final answer, {total.done} are done: {self._lost[:200]}"
+                raise ApiUnavailable(told, do="the next try goes on with the same keys")
+            await self._time.sleep(wait)
+
+    async def _pass(self, kinds: Sequence[PostingKind]) -> tuple[int, Sent]:
+        """Go once through all that is to be sent. Returns how many were looked at, and how they ended."""
+        after, tried, total = 0, 0, Sent()
+        while True:
+            chunk = await asyncio.to_thread(
+                self._box.unsent, self._claim.feed, self._file, kinds, after=after, limit=self._size
+            )
+            if not chunk:
+                return tried, total
+            if strange := next((p.api for p in chunk if p.api != self._target), None):
+                told = f"postings of this file are frozen for the API {strange}, the feed now names {self._target}"
+                raise ConfigError(told, do=f"set post.api back to {strange} until they are sent")
+            health, probe = await self._admitted()
+            chunk = chunk[:1] if probe else chunk
+            judged, stop = await self._sent(chunk, health, probe=probe)
+            untried = [j.posting.id for j in judged if j.verdict is None]
+            after = min(untried) - 1 if untried else chunk[-1].id  # those come first when the API is back
+            tried += len(chunk) - len(untried)
+            states = [j.verdict.state for j in judged if j.verdict is not None]
+            ended = Sent(
+                done=states.count(PostingState.DONE),
+                rejected=states.count(PostingState.REJECTED),
+                dead=states.count(PostingState.DEAD),
+            )
+            total += replace(ended, unknown=total.unknown + len(chunk) - len(untried) - ended.ended)
+            if ended.ended:
+                self._progress = self._time.clock()
+            if stop is not None:
+                raise stop
+
+    async def _admitted(self) -> tuple[Health, bool]:
+        """Wait until the API may be asked. Returns its health, and whether this is the one try after an outage."""
+        while True:
+            health = await asyncio.to_thread(self._gate.health, self._terms.api)
+            if health.closed_until is None:
+                return health, False
+            now = self._time.clock()
+            wait = (health.closed_until - now).total_seconds()
+            if wait > 0:
+                if health.refused or not self._patient(wait):
+                    raise _resting(health)
+                await self._time.sleep(wait)
+                continue
+            until = now + self._terms.probe
+            if await asyncio.to_thread(self._gate.probe, health, until):
+                return replace(health, closed_until=until), True
+
+    def _patient(self, wait: float) -> bool:
+        gone = self._time.clock() - self._progress
+        return gone + timedelta(seconds=wait) <= timedelta(seconds=self._terms.waits.budget)
+
+    async def _sent(
+        self, chunk: Sequence[Posting], health: Health, *, probe: bool
+    ) -> tuple[list[Judged], ImportProjectError | None]:
+        """Look up what may be there, send the rest of a chunk, and store what came of it."""
+        asked: Asked = self._client  # type: ignore[assignment]  # only endpoints of an API have look-ups
+        plan = await planned(chunk, asked, self._client.concurrency, self._terms, self._routes, self._time.clock())
+        judged = list(plan.settled)
+        if plan.ready:
+            await asyncio.to_thread(self._box.sending, self._claim, self._file, plan.ready, self._time.clock())
+            judged += await dispatch(
+                self._client,
+                plan.ready,
+                self._routes,
+                lambda posting, reply: judge(posting, reply, took_at=health.took_at),
+                most_failures=1 if probe else self._terms.breaking.failures,
+                slots=await self._slots(len(plan.ready)),
+                clock=self._time.clock,
+                sleep=self._time.sleep,
+            )
+        judged, stop = held_together(judged, probe=probe)
+        now = self._time.clock()
+        after = after_chunk(health, judged, now, self._terms, self._time.chance(), probe=probe, known=self._failing)
+        failing = {j.posting.id for j in judged if j.verdict is not None and j.verdict.fault}
+        if len(failing) < sum(j.reply is not None for j in judged):
+            self._failing.clear()
+        self._failing.update(itertools.islice(failing, self._terms.breaking.failures))
+        if plan.failed is not None:
+            after = failed(after, 1, now, self._terms, plan.failed.what, self._time.chance())
+            stop = stop or (None if isinstance(plan.failed, ApiUnavailable) else plan.failed)
+        well = after.closed_until is None and not failing
+        self._size = min((1 if probe else self._size) * 2, self._most) if well else 1
+        answers = [answer_of(j, now) for j in judged]
+        await asyncio.to_thread(self._box.answered, self._claim, self._file, answers, now, after)
+        self._lost = self._lost or next((a.receipt or "" for a in answers if a.state is PostingState.UNKNOWN), "")
+        return judged, stop
+
+    async def _slots(self, count: int) -> Iterator[datetime] | None:
+        rate = self._terms.rate
+        if rate is None:
+            return None
+        now = self._time.clock()
+        first = await asyncio.to_thread(self._gate.pace, self._terms.api, count, rate, now)
+        return (first + timedelta(seconds=n / rate) for n in itertools.count())
 
 
-def _state(status: int) -> PostingState:
-    """What an answer makes of a posting. Only a 2xx ends it well, only a 4xx about the request itself ends it badly."""
-    if 200 <= status < 300:
-        return PostingState.DONE
-    if try_later(status):
-        return PostingState.UNKNOWN
-    if refuses_us(status) or not 400 <= status < 500:
-        return PostingState.READY
-    return PostingState.REJECTED
-
-
-def _nowhere(answers: Sequence[Answer]) -> bool:
-    """Whether every posting of several found nobody there: a wrong address, not wrong rows."""
-    return len(answers) > 1 and all(a.status in {404, 405} for a in answers)
-
-
-def _counted(total: Sent, answers: Iterable[Answer]) -> Sent:
-    states = [a.state for a in answers]
-    return Sent(
-        done=total.done + states.count(PostingState.DONE),
-        rejected=total.rejected + states.count(PostingState.REJECTED),
-        unknown=total.unknown + states.count(PostingState.UNKNOWN),
-    )
+def _resting(health: Health) -> ImportProjectError:
+    until = health.closed_until
+    told = f"the API {health.api} is left in peace until {until:%H:%M:%S} UTC: {health.reason}"
+    if health.refused:
+        return ApiRefusesUs(told, do="check the API's token and its rights")
+    return ApiUnavailable(told, do="the next try goes on with the same keys")

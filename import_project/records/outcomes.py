@@ -7,12 +7,13 @@ from decimal import Decimal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Counts:
-    """Rows of one file. rows = accepted + quarantined; accepted = posted + repeated + rejected + skipped once all is
-    sent.
+    """Rows of one file. rows = accepted + quarantined; accepted = posted + repeated + rejected + dead + skipped once
+    all is sent.
 
     `matched` and `unmatched` count payments (both None for a rows feed); `repeated` rows were posted for an earlier
     file; `posted` counts rows or payments whose every posting has a receipt; `rejected` those the API refused;
-    `skipped` those the feed leaves out. `replayed` rows were quarantined first; they are among the accepted.
+    `dead` are those of which nobody can tell but a person; `skipped` those the feed leaves out. `replayed` rows were
+    quarantined first; they are among the accepted.
     """
 
     rows: int = 0
@@ -25,6 +26,7 @@ class Counts:
     rejected: int = 0
     skipped: int = 0
     replayed: int = 0
+    dead: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from enum import StrEnum
 
@@ -18,16 +19,18 @@ class PostingKind(StrEnum):
 
 
 class PostingState(StrEnum):
-    """Where a posting stands. `unknown`: sent, and no answer that says whether it took effect."""
+    """Where a posting stands. `unknown`: sent, and no answer that says whether it took effect. `dead`: a person must
+    say, for the API does not."""
 
     READY = "ready"
     SENDING = "sending"
     UNKNOWN = "unknown"
     DONE = "done"
     REJECTED = "rejected"
+    DEAD = "dead"
 
 
-#: States without a final answer.
+#: States of postings that are still to be sent, or sent again.
 UNSENT = (PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN)
 
 
@@ -48,6 +51,7 @@ class Draft:
     row_number: int
     path: str
     body: str
+    method: str = "POST"
     evidence: str = ""
     invoice_id: str | None = None
     amount: Decimal | None = None
@@ -83,25 +87,88 @@ class Taken:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Posting:
-    """A frozen posting: the key and the body never change again."""
+    """A frozen posting: key, method, path and body never change again. Times are aware UTC.
+
+    `sent_at` is when it was first sent so that it may have taken effect; `status` and `receipt` are the last answer,
+    `repeats` counts how often that one came while the API took other postings.
+    """
 
     id: int
+    kind: PostingKind
     key: str
     api: str
+    method: str
     path: str
     body: str
     row_number: int
     state: PostingState
+    attempts: int = 0
+    sent_at: datetime | None = None
+    changed_at: datetime | None = None
+    status: int | None = None
+    receipt: str | None = None
+    repeats: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """What the API said to one attempt; `receipt` is its body, cut to a bounded length."""
+    """What one attempt made of a posting; `receipt` is what the API said, cut to a bounded length.
+
+    One that was not `tried` after all is as it was before. `sent_at` and `repeats` as in Posting.
+    """
 
     posting_id: int
+    key: str
     state: PostingState
     status: int | None
-    receipt: str
+    receipt: str | None
+    sent_at: datetime | None = None
+    repeats: int = 0
+    tried: bool = True
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Health:
+    """How an API has been answering. Times are aware UTC; nothing is sent before `closed_until`.
+
+    `strikes` counts failures in a row, `breaks` how often it was left in peace since it last answered; `took_at` is
+    when it last took a posting.
+    """
+
+    api: str
+    strikes: int = 0
+    breaks: int = 0
+    closed_until: datetime | None = None
+    refused: bool = False
+    reason: str = ""
+    took_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KeptPosting:
+    """A posting as people see it: with its feed, its file's id, its subject, and what it takes of which invoice."""
+
+    id: int
+    feed: str
+    sha256: str
+    subject: str
+    part: int
+    kind: PostingKind
+    row_number: int
+    key: str
+    api: str
+    method: str
+    path: str
+    body: str
+    state: PostingState
+    attempts: int
+    status: int | None
+    receipt: str | None
+    invoice_id: str | None
+    amount: Decimal | None
+    frozen_at: datetime
+    sent_at: datetime | None
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

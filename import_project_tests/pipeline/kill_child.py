@@ -92,13 +92,16 @@ def main(feed: str, calls: int) -> None:
     clock = Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"])))
     parts = replace(
         real,
-        ledger=Fused(real.ledger, fuse, ("arrivals", "sightings", "decisions", "postings", "outcomes", "alerts")),  # type: ignore[arg-type]
+        ledger=Fused(
+            real.ledger, fuse, ("arrivals", "sightings", "decisions", "postings", "apis", "outcomes", "alerts")
+        ),  # type: ignore[arg-type]
         landing=Fused(real.landing, fuse),  # type: ignore[arg-type]
         tables=Fused(real.tables, fuse),  # type: ignore[arg-type]
         open_source=lambda one: Fused(real.open_source(one), fuse),
         open_api=lambda one: Fused(real.open_api(one), fuse),  # type: ignore[arg-type,return-value]
         lease=timedelta(seconds=30),
         clock=clock,
+        sleep=clock.sleep,
     )
     for _ in range(2):
         clock.advance(seconds=loaded.feed.poll.every_seconds)

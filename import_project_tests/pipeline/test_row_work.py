@@ -59,7 +59,7 @@ def test_each_row_is_handed_over_once_with_its_values_and_key(installation: Inst
         "items": "int",
     }
     assert len({r["key"] for r in rows}) == 2
-    assert parts.ledger.postings.rejections("orders", outcome.sha256 or "") == [(2, 422, "422 unlucky")]
+    assert outcome.error == "1 rejected; row 2: 400 unlucky"
     again = run_orders(installation, parts, orders(order(2), order(9)), "orders_2.csv")
     assert (again.counts.posted, again.counts.repeated) == (1, 1)
     assert [r["n"] for r in taken(installation)] == [1, 3, 2]

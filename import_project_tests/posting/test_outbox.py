@@ -1,81 +1,65 @@
-"""Sending what is frozen: bounded, in order, and one bad row holds back no other. A box in memory stands for the ledger."""
+"""Sending what is frozen, over real HTTP: bounded, in order, tried again in time; one bad row holds back no other, and an
+API that is down is left in peace."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
-from datetime import UTC, datetime
+from datetime import timedelta
 
 import pytest
 
-from import_project.errors import ApiRefusesUs, ApiUnavailable
+from import_project.errors import ApiAnswerUnusable, ApiKeyReused, ApiRefusesUs, ApiUnavailable, ConfigError
 from import_project.posting.client import ImportApiClient
-from import_project.posting.outbox import Sent, send
-from import_project.records.files import Claim
-from import_project.records.postings import Answer, Posting, PostingKind, PostingState
+from import_project.posting.outbox import Outbox, Sent
+from import_project.records.endpoints import Endpoint, LookUp
+from import_project.records.postings import Health, PostingKind, PostingState
+from import_project.records.terms import Terms
 from import_project_tests.http_servers import ApiPeer
+from import_project_tests.posting.memory_box import CLAIM, TERMS, Clock, MemoryBox, MemoryGate
 
-CLAIM = Claim(arrival_id=1, feed="f", partition="p", owner="r", token=1)
-UNSENT = {PostingState.READY, PostingState.SENDING, PostingState.UNKNOWN}
-
-
-class MemoryBox:
-    def __init__(self, count: int) -> None:
-        self.postings = {
-            n: Posting(
-                id=n,
-                key=f"key-{n}",
-                api="erp",
-                path="/orders",
-                body=f'{{"n": {n}}}',
-                row_number=n,
-                state=PostingState.READY,
-            )
-            for n in range(1, count + 1)
-        }
-        self.log: list[tuple[str, list[int]]] = []
-        self.receipts: list[str] = []
-
-    def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
-        return [p for n, p in sorted(self.postings.items()) if n > after and p.state in UNSENT][:limit]
-
-    def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:
-        self.log.append(("sending", list(ids)))
-        for n in ids:
-            self.postings[n] = replace(self.postings[n], state=PostingState.SENDING)
-
-    def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
-        for answer in answers:
-            self.receipts.append(answer.receipt)
-            self.postings[answer.posting_id] = replace(self.postings[answer.posting_id], state=answer.state)
-
-    def states(self) -> dict[PostingState, int]:
-        states = [p.state for p in self.postings.values()]
-        return {s: states.count(s) for s in set(states)}
+ROUTES = {PostingKind.ROW: Endpoint(path="/orders")}
+LOOKED_UP = {PostingKind.ROW: Endpoint(path="/orders", look_up=LookUp(path="/held?n={n}", same=("n",)))}
+UNKNOWN, DONE, DEAD, READY = (PostingState(s) for s in ("unknown", "done", "dead", "ready"))
 
 
-def run(box: MemoryBox, api: ApiPeer, concurrency: int = 4) -> Sent:
+def run(
+    box: MemoryBox,
+    api: ApiPeer,
+    *,
+    concurrency: int = 4,
+    gate: MemoryGate | None = None,
+    clock: Clock | None = None,
+    terms: Terms = TERMS,
+    routes: Mapping[PostingKind, Endpoint] = ROUTES,
+    timeout: float = 10.0,
+) -> Sent:
     async def sent() -> Sent:
-        async with ImportApiClient(api.url, api.token, concurrency=concurrency) as client:
-            return await send(
+        async with ImportApiClient(api.url, api.token, concurrency=concurrency, timeout_seconds=timeout) as client:
+            outbox = Outbox(
                 client,
                 box,
+                gate or MemoryGate(box),
                 CLAIM,
                 "sha",
-                [PostingKind.ROW],
-                api="erp",
-                clock=lambda: datetime.now(UTC),
+                target="erp",
+                terms=terms,
+                routes=routes,
+                time=(clock or Clock()).time,
             )
+            return await outbox.send([PostingKind.ROW])
 
     return asyncio.run(sent())
 
 
-def test_all_are_sent_once_with_bounded_concurrency(api: ApiPeer) -> None:
-    box = MemoryBox(70)
-    assert run(box, api) == Sent(done=70)
-    assert box.states() == {PostingState.DONE: 70}
-    assert len(api.effects) == len(api.calls) == 70
+def test_all_are_sent_once_in_order_with_bounded_concurrency_and_memory(api: ApiPeer) -> None:
+    box = MemoryBox(200)
+    assert run(box, api) == Sent(done=200)
+    assert box.states() == {DONE: 200}
+    assert len(api.effects) == len(api.calls) == 200
     assert 1 < api.most_at_once <= 4
-    assert [ids[0] for _, ids in box.log] == [1, 33, 65]
+    assert [len(chunk) for chunk in box.chunks] == [4, 8, 16, *[32] * 5, 12]
+    assert [n for chunk in box.chunks for n in chunk] == list(range(1, 201))
+    assert box.most_loaded <= 32
 
 
 def test_nothing_to_send(api: ApiPeer) -> None:
@@ -89,50 +73,218 @@ def test_rejected_row_holds_back_no_other(api: ApiPeer) -> None:
     assert len(api.calls) == 40
 
 
+def test_row_that_always_fails_holds_back_no_other(api: ApiPeer) -> None:
+    api.fail_if = lambda body: body["n"] == 1
+    box, clock = MemoryBox(70), Clock()
+    with pytest.raises(ApiUnavailable, match=r"1 postings have no final answer, 69 are done: 500 .*down"):
+        run(box, api, clock=clock)
+    assert box.states() == {DONE: 69, UNKNOWN: 1}
+    assert 60 < sum(clock.slept) <= 120
+
+
 def test_api_that_is_down_is_not_asked_for_every_row(api: ApiPeer) -> None:
     api.mode = "fail"
-    box = MemoryBox(500)
-    with pytest.raises(ApiUnavailable, match="32 postings have no final answer"):
-        run(box, api)
-    assert len(api.calls) == 32
+    box, clock = MemoryBox(500), Clock()
+    gate = MemoryGate(box)
+    with pytest.raises(ApiUnavailable, match=r"the API erp is left in peace until .* UTC: 500"):
+        run(box, api, gate=gate, clock=clock)
+    assert len(api.calls) < 20
+    assert box.states()[READY] > 480
+    before = len(api.calls)
+    with pytest.raises(ApiUnavailable, match="left in peace"):
+        run(box, api, gate=gate, clock=Clock(now=clock.now))
+    assert len(api.calls) - before <= 2
     api.mode = "ok"
-    assert run(box, api) == Sent(done=500)
+    clock.now += timedelta(hours=1)
+    box.chunks.clear()
+    assert run(box, api, gate=gate, clock=clock) == Sent(done=500)
+    assert [len(chunk) for chunk in box.chunks[:4]] == [1, 2, 4, 8]  # one tries, then more and more
+    assert set(api.times().values()) == {1}
 
 
 @pytest.mark.parametrize("mode", ["apply_then_fail", "apply_then_drop"])
 def test_lost_answers_are_unknown_and_sent_again_with_the_same_key(api: ApiPeer, mode: str) -> None:
     api.mode = mode
-    box = MemoryBox(6)
+    box, clock = MemoryBox(6), Clock()
+    gate = MemoryGate(box)
     with pytest.raises(ApiUnavailable):
-        run(box, api)
-    assert box.states() == {PostingState.UNKNOWN: 6}
+        run(box, api, gate=gate, clock=clock)
+    assert UNKNOWN in box.states()
+    assert DONE not in box.states()
     api.mode = "ok"
-    run(box, api)
-    assert box.states() == {PostingState.DONE: 6}
+    clock.now += timedelta(minutes=10)
+    run(box, api, gate=gate, clock=clock)
+    assert box.states() == {DONE: 6}
     assert set(api.times().values()) == {1}
 
 
-def test_refused_token_stops_and_leaves_everything_to_be_sent(api: ApiPeer) -> None:
+def test_short_trouble_is_waited_out(api: ApiPeer) -> None:
+    failures = iter([True] * 3)
+    api.fail_if = lambda _body: next(failures, False)
+    box, clock = MemoryBox(3), Clock()
+    assert run(box, api, clock=clock) == Sent(done=3)
+    assert clock.slept
+
+
+def test_refused_token_stops_at_once_and_pauses_the_api(api: ApiPeer) -> None:
     api.mode = "refuse_us"
-    box = MemoryBox(100)
-    with pytest.raises(ApiRefusesUs):
-        run(box, api)
-    assert len(api.calls) == 32
-    assert box.states() == {PostingState.READY: 100}
+    box, clock = MemoryBox(100), Clock()
+    gate = MemoryGate(box)
+    with pytest.raises(ApiRefusesUs, match="check the API's token"):
+        run(box, api, gate=gate, clock=clock)
+    assert len(api.calls) <= 4
+    assert box.states() == {READY: 100}
+    assert {p.sent_at for p in box.postings.values()} == {None}
+    with pytest.raises(ApiRefusesUs, match="left in peace"):
+        run(box, api, gate=gate, clock=clock)
+    assert len(api.calls) <= 4
+    clock.now += timedelta(minutes=10)
+    api.mode = "ok"
+    assert run(box, api, gate=gate, clock=clock) == Sent(done=100)
 
 
-def test_one_answer_that_is_missing_does_not_stop_the_rest(api: ApiPeer) -> None:
-    box = MemoryBox(70)
-    box.postings[2] = replace(box.postings[2], body='{"n": "boom"}')
-    api.fail_if = lambda body: body["n"] == "boom"
-    with pytest.raises(ApiUnavailable, match="1 postings have no final answer, 69 are done"):
-        run(box, api)
-    assert box.states() == {PostingState.DONE: 69, PostingState.UNKNOWN: 1}
+@pytest.mark.parametrize(("retry", "slept"), [("7", 7), ("Wed, 25 Nov 2026 12:00:09 GMT", 9)])
+def test_peace_that_is_asked_for_is_given_by_all(api: ApiPeer, retry: str, slept: float) -> None:
+    api.slow_down, api.retry_after = 2, retry
+    box, clock = MemoryBox(50), Clock()
+    assert run(box, api, clock=clock, concurrency=1) == Sent(done=50)
+    assert len(api.calls) == 52
+    assert clock.slept[0] == slept
 
 
-def test_receipt_holds_nothing_that_a_database_refuses(api: ApiPeer) -> None:
-    api.receipt = "nul\x00here"
+def test_longer_peace_than_patience_ends_the_run(api: ApiPeer) -> None:
+    api.slow_down, api.retry_after = 1, "999999"
+    box, clock = MemoryBox(5), Clock()
+    gate = MemoryGate(box)
+    with pytest.raises(ApiUnavailable, match="left in peace until 13:00:00 UTC: 429"):
+        run(box, api, gate=gate, clock=clock)
+    assert box.states()[READY] >= 1
+    assert gate.known.closed_until == clock.now + timedelta(hours=1)
+
+
+def test_first_try_is_one_runs_alone(api: ApiPeer) -> None:
+    box, clock = MemoryBox(10), Clock()
+    gate = MemoryGate(box)
+    gate.known, gate.other_probes = Health(api="erp", breaks=1, closed_until=clock.now), 1
+    assert run(box, api, gate=gate, clock=clock) == Sent(done=10)
+    assert clock.slept == [40.0]  # as long as the other one's try may take
+    assert len(box.chunks[0]) == 1
+
+
+def test_requests_leave_at_the_rate_that_is_set(api: ApiPeer) -> None:
+    box, clock = MemoryBox(20), Clock()
+    begun = clock.now
+    assert run(box, api, clock=clock, concurrency=1, terms=replace(TERMS, rate=4)) == Sent(done=20)
+    assert (clock.now - begun).total_seconds() == pytest.approx(19 / 4)
+
+
+def test_in_flight_is_waited_for(api: ApiPeer) -> None:
+    api.in_flight = 2
     box = MemoryBox(1)
-    run(box, api)
-    assert "\x00" not in box.receipts[0]
-    assert "here" in box.receipts[0]
+    assert run(box, api) == Sent(done=1)
+    assert len(api.calls) == 3
+
+
+def test_key_with_another_body_stops_and_parks(api: ApiPeer) -> None:
+    api.effects.append(("key-3", "/orders", {"n": "other"}))
+    api.mode = "compare"
+    box = MemoryBox(3)
+    with pytest.raises(ApiKeyReused, match="422"):
+        run(box, api, concurrency=1)
+    assert box.states() == {DONE: 2, DEAD: 1}
+
+
+def test_address_where_nobody_is_gives_up_no_row(api: ApiPeer) -> None:
+    api.mode = "nowhere"
+    box = MemoryBox(9)
+    with pytest.raises(ApiAnswerUnusable, match="check the API's address"):
+        run(box, api)
+    assert box.states() == {READY: 9}
+
+
+@pytest.mark.parametrize("mode", ["redirect", "web_page"])
+def test_answers_that_no_api_gives_stop(api: ApiPeer, mode: str) -> None:
+    api.mode = mode
+    box = MemoryBox(9)
+    with pytest.raises(ApiAnswerUnusable):
+        run(box, api)
+    assert DONE not in box.states()
+
+
+def test_postings_of_another_api_are_not_sent_here(api: ApiPeer) -> None:
+    with pytest.raises(ConfigError, match="frozen for the API old, the feed now names erp"):
+        run(MemoryBox(3, api="old"), api)
+    assert api.calls == []
+
+
+def test_lost_answers_are_looked_up_before_anything_is_sent_again(api: ApiPeer) -> None:
+    api.effects += [(f"key-{n}", "/orders", {"n": n}) for n in (1, 3)]
+    api.forget_keys = True
+    box, clock = MemoryBox(4, state=UNKNOWN), Clock()
+    box.postings = {n: replace(p, sent_at=clock.now - timedelta(days=9)) for n, p in box.postings.items()}
+    assert run(box, api, clock=clock, routes=LOOKED_UP) == Sent(done=4)
+    assert [key for key, _, _ in api.calls] == ["key-2", "key-4"]
+    assert set(api.times().values()) == {1}
+    assert (box.postings[1].receipt or "").startswith('found by look-up: {"n": 1')
+
+
+def test_another_thing_under_our_number_is_for_a_person(api: ApiPeer) -> None:
+    api.effects += [("theirs", "/orders", {"n": 1, "amount": "9.00"})]
+    route = Endpoint(path="/orders", look_up=LookUp(path="/held?n={n}", same=("amount",)))
+    box = MemoryBox(1, state=UNKNOWN, body='{"n": 1, "amount": "10.00"}')
+    assert run(box, api, routes={PostingKind.ROW: route}) == Sent(dead=1)
+    assert "has another in its place" in (box.postings[1].receipt or "")
+    assert api.calls == []
+
+
+def test_thing_that_is_there_twice_is_for_a_person(api: ApiPeer) -> None:
+    api.effects += [("a", "/orders", {"n": 1}), ("b", "/orders", {"n": 1})]
+    box = MemoryBox(1, state=UNKNOWN)
+    assert run(box, api, routes=LOOKED_UP) == Sent(dead=1)
+    assert box.postings[1].receipt == "the API has it 2 times"
+
+
+def test_look_up_that_fails_sends_nothing(api: ApiPeer) -> None:
+    api.mode = "fail"
+    box = MemoryBox(2, state=UNKNOWN)
+    with pytest.raises(ApiUnavailable):
+        run(box, api, routes=LOOKED_UP)
+    assert api.calls == []
+    assert box.states() == {UNKNOWN: 2}
+
+
+@pytest.mark.parametrize(("hours", "ends"), [(23, DONE), (25, DEAD)])
+def test_without_a_look_up_a_key_is_used_as_long_as_the_api_knows_it(
+    api: ApiPeer, hours: int, ends: PostingState
+) -> None:
+    box, clock = MemoryBox(2), Clock()
+    sent = clock.now - timedelta(hours=hours)
+    box.postings[1] = replace(box.postings[1], state=PostingState.SENDING, sent_at=sent)
+    run(box, api, clock=clock)
+    assert (box.postings[1].state, box.postings[2].state) == (ends, DONE)
+    assert len(api.calls) == (2 if ends is DONE else 1)
+
+
+def test_kept_500_is_parked_once_others_are_taken(api: ApiPeer) -> None:
+    """Each run brings new rows, which the API takes, and the same 500 for one."""
+    api.fail_if = lambda body: body["n"] == 1
+    box, clock = MemoryBox(1), Clock(tick=timedelta(milliseconds=1))
+    gate = MemoryGate(box)
+    for turn in range(2, 5):
+        box.postings |= {turn: replace(MemoryBox(turn).postings[turn])}
+        clock.now += timedelta(minutes=10)
+        try:
+            run(box, api, gate=gate, clock=clock, concurrency=1)
+        except ApiUnavailable:
+            continue
+    assert box.postings[1].state is DEAD
+    assert "the API keeps this answer" in (box.postings[1].receipt or "")
+
+
+def test_hanging_answers_end_in_time(api: ApiPeer) -> None:
+    api.mode = "apply_then_hang"
+    box = MemoryBox(1)
+    with pytest.raises(ApiUnavailable):
+        run(box, api, timeout=0.2, terms=replace(TERMS, waits=replace(TERMS.waits, budget=0)))
+    assert box.states() == {UNKNOWN: 1}
+    assert len(api.effects) == 1

@@ -62,7 +62,7 @@ def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
     assert differences == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005"])
 def test_ledger_of_an_earlier_release_is_brought_up_when_it_is_opened(ledger: Ledger, revision: str) -> None:
     with ledger.database.engine.execution_options(write=True).begin() as connection:
         upgrade(connection, revision)
@@ -130,8 +130,8 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
         lambda: ledger.arrivals.end(late, ArrivalState.DONE),
         lambda: ledger.arrivals.try_later(late, error="x", retry_at=NOW),
         lambda: ledger.decisions.freeze(late, SHA, "erp", [draft("s")], NOW),
-        lambda: ledger.postings.sending(late, [1], NOW),
-        lambda: ledger.postings.answered(late, [], NOW),
+        lambda: ledger.postings.sending(late, SHA, [], NOW),
+        lambda: ledger.postings.answered(late, SHA, [], NOW),
         lambda: ledger.outcomes.conclude(late, ArrivalState.DONE, Counts(), {}, NOW),
     ]
     for act in acts:
@@ -202,21 +202,21 @@ def test_postings_are_counted_by_their_subjects(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)
     ledger.decisions.freeze(claim, SHA, "erp", [draft("s", 0), draft("s", 1), draft("t"), draft("u")], NOW)
-    ids = [p.id for p in ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)]
-    ledger.postings.sending(claim, ids, NOW)
+    waiting = ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=10)
+    ledger.postings.sending(claim, SHA, waiting, NOW)
     done, rejected = PostingState.DONE, PostingState.REJECTED
     answers = [
-        Answer(posting_id=i, state=s, status=200, receipt="r")
-        for i, s in zip(ids, [done, done, rejected, PostingState.UNKNOWN], strict=True)
+        Answer(posting_id=p.id, key=p.key, state=s, status=200, receipt="r")
+        for p, s in zip(waiting, [done, done, rejected, PostingState.UNKNOWN], strict=True)
     ]
-    ledger.postings.answered(claim, answers, NOW)
+    ledger.postings.answered(claim, SHA, answers, NOW)
     assert ledger.postings.subjects("f", SHA) == {
-        (PostingKind.ROW, True, False): 1,
-        (PostingKind.ROW, False, True): 1,
-        (PostingKind.ROW, False, False): 1,
+        (PostingKind.ROW, PostingState.DONE): 1,
+        (PostingKind.ROW, PostingState.REJECTED): 1,
+        (PostingKind.ROW, PostingState.READY): 1,
     }
     assert [p.state for p in ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=0, limit=9)] == ["unknown"]
-    assert ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=ids[-1], limit=9) == []
+    assert ledger.postings.unsent("f", SHA, [PostingKind.ROW], after=waiting[-1].id, limit=9) == []
 
 
 def test_outcome_is_replaced_by_a_later_run_and_sums_are_exact(ledger: Ledger) -> None:
@@ -269,7 +269,7 @@ def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) ->
     ]
     assert ledger.decisions.freeze(claim, SHA, "erp", drafts[:5_000], NOW) == 5_000
     assert ledger.decisions.freeze(claim, SHA, "erp", drafts, NOW) == 4_001
-    assert ledger.postings.subjects("f", SHA) == {(PostingKind.ROW, False, False): 9_001}
+    assert ledger.postings.subjects("f", SHA) == {(PostingKind.ROW, PostingState.READY): 9_001}
 
 
 def test_statements_of_other_files_are_found_by_account(ledger: Ledger) -> None:

@@ -11,9 +11,11 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from import_project.errors import DecidedMeanwhile
+from import_project.records.audit import Act, digest, request_digest
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, Again, Decided, Draft, PostingKind, PostingState, Taken
 from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.audit import append
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.payments import decide_again, insert_payments, mark_taken_back, recount
 from import_project.store.ledger.tables import decisions, entries, postings, same_subjects
@@ -37,6 +39,7 @@ def _posting(feed: str, file: str, api: str, draft: Draft, now: datetime) -> dic
         {"feed": feed, "subject": draft.subject, "part": draft.part, "sha256": file, "kind": draft.kind}
         | {"row_number": draft.row_number, "key": posting_key(feed, draft.subject, draft.part), "api": api}
         | {"invoice_id": draft.invoice_id, "amount": draft.amount, "path": draft.path, "body": draft.body}
+        | {"method": draft.method}
         | {"reference": draft.reference, "reference_form": draft.reference_form, "written_off": draft.written_off}
         | {"state": PostingState.READY, "frozen_at": now, "changed_at": now}
     )
@@ -53,6 +56,16 @@ def _chunks(drafts: Iterable[Draft]) -> Iterator[list[list[Draft]]]:
             groups = {}
     if groups:
         yield list(groups.values())
+
+
+def _told(feed: str, group: Sequence[Draft]) -> dict[str, Any]:
+    about = next((d.about for d in group if d.about is not None), None)
+    keys = [[posting_key(feed, d.subject, d.part), request_digest(d.method, d.path, d.body)] for d in group]
+    told = {"subject": group[0].subject, "row": group[0].row_number, "kind": _kind(group), "postings": keys}
+    if about is None:
+        return told
+    by = {"rule": about.rule, "decided_by": about.decided_by, "note": about.note, "reason": about.reason}
+    return told | {"evidence": digest(about.evidence)} | {k: v for k, v in by.items() if v}
 
 
 def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
@@ -105,9 +118,8 @@ class Decisions:
     def taken(self, api: str, *, since: datetime) -> Taken:
         """Return what matched postings take of invoices that a list fetched at `since` may not show yet."""
         matched = (postings.c.api == api) & (postings.c.kind == PostingKind.MATCHED)
-        hidden = postings.c.state.in_(UNSENT) | (
-            (postings.c.state == PostingState.DONE) & (postings.c.changed_at >= since)
-        )
+        open_still = postings.c.state.in_((*UNSENT, PostingState.DEAD))  # a dead one may have taken effect
+        hidden = open_still | ((postings.c.state == PostingState.DONE) & (postings.c.changed_at >= since))
         amounts: dict[str, Decimal] = {}
         with self._database.read() as connection:
             newest = connection.execute(_newest(matched)).scalar_one()
@@ -151,25 +163,37 @@ class Decisions:
                     if connection.execute(_newest(matched)).scalar_one() != newest:
                         raise DecidedMeanwhile("another run has matched payments with the same API's invoices")
                 new = self._freeze(connection, claim.feed, file, api, chunk, now)
-                fresh += new
-                if more and new != len(chunk):
+                fresh += len(new)
+                if more and len(new) != len(chunk):
                     raise DecidedMeanwhile("what a new decision follows from was decided otherwise")
-                for one in more:
-                    self._freeze_again(connection, claim.feed, api, one, now)
+                others = [self._freeze_again(connection, claim.feed, api, one, now) for one in more]
                 if newest is not None:
                     newest = connection.execute(_newest(matched)).scalar_one()
+                for of_file, groups in ((file, new), *((other, [drafts]) for other, drafts in others)):
+                    self._log(connection, claim, of_file, groups, now)
         return fresh
 
-    def _freeze_again(self, connection: Connection, feed: str, api: str, again: Again, now: datetime) -> None:
+    def _log(
+        self, connection: Connection, claim: Claim, file: str, groups: Sequence[Sequence[Draft]], now: datetime
+    ) -> None:
+        """Add decisions and what is posted of them to the audit log; of rows and payments only digests."""
+        if groups:
+            facts = {"decisions": [_told(claim.feed, group) for group in groups]}
+            append(self._database, connection, Act.DECIDED, facts, feed=claim.feed, file=file, by=claim.owner, now=now)
+
+    def _freeze_again(
+        self, connection: Connection, feed: str, api: str, again: Again, now: datetime
+    ) -> tuple[str, list[Draft]]:
         numbered = decide_again(connection, feed, again, now)
         mine = (decisions.c.feed == feed) & (decisions.c.subject == numbered[0].subject)
         file = connection.execute(sa.select(decisions.c.sha256).where(mine)).scalar_one()
         connection.execute(sa.insert(postings), [_posting(feed, file, api, draft, now) for draft in numbered])
         recount(connection, feed, file)
+        return file, numbered
 
     def _freeze(
         self, connection: Connection, feed: str, file: str, api: str, groups: list[list[Draft]], now: datetime
-    ) -> int:
+    ) -> list[list[Draft]]:
         subjects, numbers = [g[0].subject for g in groups], [g[0].row_number for g in groups]
         also = {g[0].also: g[0].subject for g in groups if g[0].also is not None}
         known = _decided(connection, feed, [*subjects, *also])
@@ -190,7 +214,7 @@ class Decisions:
             pairs = [{"feed": feed, "subject": one, "known_as": other} for one, other in same.items()]
             connection.execute(self._database.insert_new(same_subjects), pairs)
         if not fresh:
-            return 0
+            return []
         first = [
             {"feed": feed, "subject": g[0].subject, "sha256": file, "row_number": g[0].row_number}
             | {"kind": _kind(g), "evidence": g[0].evidence, "decided_at": now}
@@ -201,7 +225,7 @@ class Decisions:
         about = [g[0].about for g in fresh if g[0].about is not None]
         insert_payments(connection, feed, file, about, now)
         mark_taken_back(connection, feed, about)
-        return len(fresh)
+        return fresh
 
     def _by_entry(self, connection: Connection, feed: str, fresh: Sequence[Draft]) -> dict[str, str]:
         """Return which payments are decided as their whole entry, or by its details, and the subject that stands for

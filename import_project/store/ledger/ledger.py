@@ -1,8 +1,11 @@
 """The ledger's one door: each group of tables as an attribute. SQL lives in the modules behind it."""
 
 from import_project.store.ledger.alerts import Alerts
+from import_project.store.ledger.apis import Apis
 from import_project.store.ledger.arrivals import Arrivals
+from import_project.store.ledger.audit import Audit
 from import_project.store.ledger.database import Database
+from import_project.store.ledger.dead_letters import DeadLetters
 from import_project.store.ledger.decisions import Decisions
 from import_project.store.ledger.outcomes import Outcomes
 from import_project.store.ledger.payments import Payments
@@ -20,6 +23,9 @@ class Ledger:
         self.sightings = Sightings(self.database)
         self.decisions = Decisions(self.database)
         self.postings = Postings(self.database)
+        self.dead_letters = DeadLetters(self.database)
+        self.apis = Apis(self.database)
+        self.audit = Audit(self.database)
         self.payments = Payments(self.database)
         self.statements = Statements(self.database)
         self.outcomes = Outcomes(self.database)

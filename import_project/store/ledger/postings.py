@@ -1,5 +1,7 @@
-"""Postings in the ledger: which wait, what was said to each. What is in them is decided in `decisions`."""
+"""Postings in the ledger as they are sent: which wait, what was said to each. What people see and say of them is in
+`dead_letters`, what is in them is decided in `decisions`."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
@@ -7,9 +9,12 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
+from import_project.records.audit import Act, digest
 from import_project.records.files import Claim
-from import_project.records.postings import UNSENT, Answer, Posting, PostingKind, PostingState
+from import_project.records.postings import UNSENT, Answer, Health, Posting, PostingKind, PostingState
+from import_project.store.ledger.apis import keep_health
 from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.audit import append
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import decisions, payments, postings
 
@@ -17,46 +22,56 @@ _FIELDS = [postings.c[name] for name in Posting.__slots__]
 
 
 def _one_before() -> sa.ColumnElement[bool]:
-    """Whether a posting that was frozen earlier for the same invoice has no final answer yet."""
+    """Whether a posting must wait for one that was frozen earlier for the same invoice: that one is still to be sent,
+    or it is dead, and this one takes back what it may have done."""
     earlier = postings.alias()
     same = (earlier.c.api == postings.c.api) & (earlier.c.invoice_id == postings.c.invoice_id)
-    return sa.exists().where(same, earlier.c.id < postings.c.id, earlier.c.state.in_(UNSENT))
+    one, other = (sa.type_coerce(table.c.amount, sa.String) for table in (earlier, postings))
+    opposite = (one == sa.literal("-") + other) | (other == sa.literal("-") + one)
+    waits = earlier.c.state.in_(UNSENT) | ((earlier.c.state == PostingState.DEAD) & opposite)
+    return sa.exists().where(same, earlier.c.id < postings.c.id, waits)
 
 
-def _reject_what_takes_back(connection: Connection, posting: int, now: datetime) -> None:
-    """What was never taken cannot be taken back: the opposite of a rejected posting is not sent."""
+def reject_what_takes_back(connection: Connection, posting: int, now: datetime) -> list[tuple[str, str, str]]:
+    """What was never taken cannot be taken back: the opposite of a rejected posting is not sent. Returns feed, file and
+    key of what is rejected with it."""
     columns = [postings.c[n] for n in ("feed", "subject", "api", "invoice_id", "amount")]
     one = connection.execute(sa.select(*columns).where(postings.c.id == posting)).one()
     if one.invoice_id is None or one.amount is None:
-        return
+        return []
     reversal = sa.select(payments.c.taken_back_by).where(
         payments.c.feed == one.feed, payments.c.subject == one.subject, payments.c.taken_back_by.is_not(None)
     )
     by = (postings.c.subject == one.subject) | postings.c.subject.in_(reversal)
     same = (postings.c.feed == one.feed, postings.c.api == one.api, postings.c.invoice_id == one.invoice_id)
     opposite = (postings.c.amount == -one.amount, postings.c.id > posting, postings.c.state == PostingState.READY)
-    values = {"state": PostingState.REJECTED, "receipt": "what it takes back was rejected", "changed_at": now}
-    connection.execute(sa.update(postings).where(by, *same, *opposite).values(**values))
+    values = {"state": PostingState.REJECTED, "receipt": TAKEN_BACK, "changed_at": now}
+    change = sa.update(postings).where(by, *same, *opposite).values(**values)
+    found = connection.execute(change.returning(postings.c.feed, postings.c.sha256, postings.c.key))
+    return list(found.tuples())
+
+
+TAKEN_BACK = "what it takes back was rejected"
 
 
 class Postings:
-    """The `postings` table."""
+    """The `postings` table, for whoever sends."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
-        """Return the next postings of a file without a final answer, in row order, behind the id `after`. One waits for
-        those that were frozen earlier for the same invoice.
+        """Return the next postings of a file that are still to be sent, in row order, behind the id `after`. One waits
+        for those that were frozen earlier for the same invoice.
 
-        One that stands as `sending` was cut off: whether it took effect is unknown, its key makes sending again safe.
+        One that stands as `sending` was cut off: whether it took effect is unknown.
         """
         mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
         query = sa.select(*_FIELDS).where(mine, postings.c.kind.in_(list(kinds)), postings.c.state.in_(UNSENT))
         query = query.where(postings.c.id > after, ~_one_before())
         with self._database.read() as connection:
             rows = connection.execute(query.order_by(postings.c.id).limit(limit))
-            return [Posting(**{**r._asdict(), "state": PostingState(r.state)}) for r in rows]
+            return [_posting(row) for row in rows]
 
     def decided_again(self, feed: str, *, other_than: str) -> list[str]:
         """Return other files with unsent postings of payments that were decided again."""
@@ -66,46 +81,80 @@ class Postings:
         with self._database.read() as connection:
             return sorted(connection.execute(query.where(postings.c.state.in_(UNSENT))).scalars())
 
-    def sending(self, claim: Claim, ids: Sequence[int], now: datetime) -> None:
-        """Mark postings as on their way, before their first byte leaves."""
+    def sending(self, claim: Claim, file: str, some: Sequence[Posting], now: datetime) -> None:
+        """Mark postings as on their way, before their first byte leaves: from now on each may have taken effect."""
         with self._database.write() as connection:
             fence(connection, claim)
-            values = {"state": PostingState.SENDING, "attempts": postings.c.attempts + 1, "changed_at": now}
-            connection.execute(sa.update(postings).where(postings.c.id.in_(ids)).values(**values))
+            values: dict[str, Any] = {"state": PostingState.SENDING, "attempts": postings.c.attempts + 1}
+            values |= {"changed_at": now}
+            begun = sa.bindparam("begun", now, postings.c.sent_at.type)
+            values |= {"sent_at": sa.func.coalesce(postings.c.sent_at, begun)}
+            connection.execute(sa.update(postings).where(postings.c.id.in_([p.id for p in some])).values(**values))
+            self._log(connection, claim, file, Act.SENT, {"keys": [p.key for p in some]}, now)
 
-    def answered(self, claim: Claim, answers: Iterable[Answer], now: datetime) -> None:
-        """Store what the API said."""
-        open_still = (postings.c.state != PostingState.DONE) & (postings.c.state != PostingState.REJECTED)
-        row = sa.update(postings).where(postings.c.id == sa.bindparam("posting"), open_still)
+    def answered(
+        self, claim: Claim, file: str, answers: Sequence[Answer], now: datetime, health: Health | None = None
+    ) -> None:
+        """Store what the API said to each, and how it has been answering."""
+        unsent = sa.or_(*(postings.c.state == state for state in UNSENT))  # IN takes no list of rows
+        row = sa.update(postings).where(postings.c.id == sa.bindparam("posting"), unsent)
         values: dict[str, Any] = {
             "state": sa.bindparam("to"),
             "status": sa.bindparam("code"),
             "receipt": sa.bindparam("text"),
+            "sent_at": sa.bindparam("sent"),
+            "repeats": sa.bindparam("times"),
+            "attempts": postings.c.attempts - sa.bindparam("less"),
         }
-        answered = list(answers)
-        rows = [{"posting": a.posting_id, "to": a.state, "code": a.status, "text": a.receipt} for a in answered]
+        rows = [
+            {"posting": a.posting_id, "to": a.state, "code": a.status, "text": a.receipt, "sent": a.sent_at}
+            | {"times": a.repeats, "less": int(not a.tried)}
+            for a in answers
+        ]
+        told = [[a.key, a.state, a.status, digest(a.receipt or "")] for a in answers]
         with self._database.write() as connection:
             fence(connection, claim)
-            connection.execute(row.values(**values, changed_at=now), rows)
-            for answer in answered:
+            if rows:
+                connection.execute(row.values(**values, changed_at=now), rows)
+            with_them: defaultdict[tuple[str, str], list[list[Any]]] = defaultdict(list)
+            for answer in answers:
                 if answer.state is PostingState.REJECTED:
-                    _reject_what_takes_back(connection, answer.posting_id, now)
+                    for feed, other, key in reject_what_takes_back(connection, answer.posting_id, now):
+                        with_them[feed, other].append([key, PostingState.REJECTED, None, digest(TAKEN_BACK)])
+            if health is not None:
+                keep_health(self._database, connection, health)
+            if told:
+                self._log(connection, claim, file, Act.ANSWERED, {"answers": told}, now)
+            for (feed, other), more in with_them.items():
+                facts = {"answers": more}
+                append(self._database, connection, Act.ANSWERED, facts, feed=feed, file=other, by=claim.owner, now=now)
 
-    def subjects(self, feed: str, file: str) -> dict[tuple[PostingKind, bool, bool], int]:
-        """Count a file's decided subjects by (what they are decided as, all postings done, any posting rejected)."""
-        done = sa.func.min(sa.case((postings.c.state == PostingState.DONE, 1), else_=0))
+    def subjects(self, feed: str, file: str) -> dict[tuple[PostingKind, PostingState], int]:
+        """Count a file's decided subjects by what they are decided as and how their postings stand together: `done`
+        when all are, `rejected` or `dead` when any is and none is still to be sent; else `ready`."""
+        is_ = postings.c.state.in_
+        unsent = sa.func.max(sa.case((is_(UNSENT), 1), else_=0))
         rejected = sa.func.max(sa.case((postings.c.state == PostingState.REJECTED, 1), else_=0))
+        dead = sa.func.max(sa.case((postings.c.state == PostingState.DEAD, 1), else_=0))
+        together = sa.case(
+            (unsent == 1, PostingState.READY),
+            (dead == 1, PostingState.DEAD),
+            (rejected == 1, PostingState.REJECTED),
+            else_=PostingState.DONE,
+        )
         mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
         decided = (decisions.c.feed == postings.c.feed) & (decisions.c.subject == postings.c.subject)
-        each = sa.select(decisions.c.kind, done.label("done"), rejected.label("rejected")).join(decisions, decided)
+        each = sa.select(decisions.c.kind, together.label("state")).join(decisions, decided)
         one = each.where(mine).group_by(postings.c.subject, decisions.c.kind).subquery()
-        query = sa.select(one.c.kind, one.c.done, one.c.rejected, sa.func.count()).group_by(*one.c)
+        query = sa.select(one.c.kind, one.c.state, sa.func.count()).group_by(*one.c)
         with self._database.read() as connection:
-            return {(PostingKind(k), bool(d), bool(r)): n for k, d, r, n in connection.execute(query)}
+            return {(PostingKind(k), PostingState(s)): n for k, s, n in connection.execute(query)}
 
-    def rejections(self, feed: str, file: str) -> list[tuple[int, int | None, str]]:
-        """Return row number, HTTP status and the API's words for each rejected posting of a file."""
-        mine = (postings.c.feed == feed) & (postings.c.sha256 == file) & (postings.c.state == PostingState.REJECTED)
-        query = sa.select(postings.c.row_number, postings.c.status, postings.c.receipt).where(mine)
-        with self._database.read() as connection:
-            return [(n, s, r or "") for n, s, r in connection.execute(query.order_by(postings.c.id))]
+    def _log(
+        self, connection: Connection, claim: Claim, file: str, what: Act, facts: dict[str, Any], now: datetime
+    ) -> None:
+        append(self._database, connection, what, facts, feed=claim.feed, file=file, by=claim.owner, now=now)
+
+
+def _posting(row: Any) -> Posting:
+    return Posting(**{**row._asdict(), "state": PostingState(row.state), "kind": PostingKind(row.kind)})

@@ -1,45 +1,10 @@
 """The ledger's tables as SQLAlchemy sees them. The migrations make them; a test holds both against each other."""
 
-from datetime import UTC, datetime
-from decimal import Decimal
 from typing import Any
 
 import sqlalchemy as sa
 
-
-class UtcDateTime(sa.TypeDecorator[datetime]):
-    """Aware UTC in Python, stored without a zone so that SQLite and PostgreSQL agree."""
-
-    impl = sa.DateTime(timezone=False)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Refuse naive times: they have no place in the ledger."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"naive time {value!r}")
-        return value.astimezone(UTC).replace(tzinfo=None)
-
-    def process_result_value(self, value: datetime | None, dialect: sa.Dialect) -> datetime | None:
-        """Give the zone back."""
-        return None if value is None else value.replace(tzinfo=UTC)
-
-
-class Money(sa.TypeDecorator[Decimal]):
-    """Decimal kept as text: SQLite has no exact number with a fraction."""
-
-    impl = sa.String(48)
-    cache_ok = True
-
-    def process_bind_param(self, value: Decimal | None, dialect: sa.Dialect) -> str | None:
-        """Write it out to its last digit."""
-        return None if value is None else str(value)
-
-    def process_result_value(self, value: str | None, dialect: sa.Dialect) -> Decimal | None:
-        """Read it back exactly."""
-        return None if value is None else Decimal(value)
-
+from import_project.store.ledger.column_types import Money, UtcDateTime
 
 metadata = sa.MetaData()
 
@@ -166,12 +131,46 @@ postings = sa.Table(
     sa.Column("reference", sa.Text),
     sa.Column("reference_form", sa.Text),
     sa.Column("written_off", Money),
+    sa.Column("method", sa.String(8), nullable=False, server_default="POST"),
+    sa.Column("sent_at", UtcDateTime),
+    sa.Column("repeats", sa.Integer, nullable=False, server_default="0"),
     sa.ForeignKeyConstraint(["feed", "subject"], ["decisions.feed", "decisions.subject"]),
     sa.UniqueConstraint("feed", "subject", "part", name="one_posting"),
     sa.Index("postings_by_invoice", "api", "invoice_id"),
     sa.Index("postings_by_reference", "api", "reference_form"),
     sa.Index("postings_by_file", "feed", "sha256", "state"),
+    sa.Index("postings_in_order", "feed", "sha256", "id"),
     sa.Index("postings_by_api", "api", "kind", "state"),
+)
+
+#: How receiving APIs have been answering; `paced_until` is when the next request may leave, where a rate is set.
+apis = sa.Table(
+    "apis",
+    metadata,
+    sa.Column("api", sa.String(64), primary_key=True),
+    sa.Column("strikes", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("breaks", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("closed_until", UtcDateTime),
+    sa.Column("refused", sa.Boolean, nullable=False, server_default=sa.false()),
+    sa.Column("reason", sa.Text, nullable=False, server_default=""),
+    sa.Column("took_at", UtcDateTime),
+    sa.Column("paced_until", UtcDateTime),
+)
+
+#: What was done with decisions and postings, for ever: triggers refuse to change or delete. `facts` is JSON; `hash` is
+#: over the entry and the one before.
+audit = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("number", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("at", UtcDateTime, nullable=False),
+    sa.Column("what", sa.String(16), nullable=False),
+    sa.Column("feed", sa.String(64), nullable=False),
+    sa.Column("sha256", sa.String(64), nullable=False),
+    sa.Column("done_by", sa.Text, nullable=False),
+    sa.Column("facts", sa.Text, nullable=False),
+    sa.Column("hash", sa.String(64), nullable=False),
+    sa.Index("audit_by_file", "feed", "sha256"),
 )
 
 
@@ -241,6 +240,7 @@ outcomes = sa.Table(
     sa.Column("rejected", sa.Integer, nullable=False),
     sa.Column("skipped", sa.Integer, nullable=False, server_default="0"),
     sa.Column("replayed", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("dead", sa.Integer, nullable=False, server_default="0"),
     sa.Column("error", sa.Text),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime, nullable=False),

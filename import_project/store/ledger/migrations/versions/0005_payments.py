@@ -5,7 +5,7 @@ from typing import Any
 import sqlalchemy as sa
 from alembic import op
 
-from import_project.store.ledger.tables import Money, UtcDateTime
+from import_project.store.ledger.column_types import Money, UtcDateTime
 
 revision = "0005"
 down_revision = "0004"

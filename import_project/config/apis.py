@@ -1,0 +1,168 @@
+"""What a receiving API and its endpoints are, as models: how it is called, how long it knows a key, when it is left in
+peace."""
+
+import re
+from collections.abc import Collection
+from datetime import timedelta
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import BeforeValidator, Field, model_validator
+
+from import_project.config.schemas import Name
+from import_project.config.values import ExistingFile, Secret, Strict, Text, Url, UrlPath
+from import_project.records import endpoints
+from import_project.records.terms import Breaking, Terms, Waits
+
+
+class Retry(Strict):
+    """Tries within one run: waits are drawn between 0 and `first_seconds`, doubled each time, at most
+    `longest_seconds`.
+
+    Retry-After is obeyed up to `retry_after_seconds`. After `budget_seconds` without any progress the run ends; the
+    file's next run goes on.
+    """
+
+    first_seconds: float = Field(default=0.5, gt=0)
+    longest_seconds: float = Field(default=30, gt=0)
+    budget_seconds: float = Field(default=120, ge=0)
+    retry_after_seconds: float = Field(default=3600, gt=0)
+
+
+class Breaker(Strict):
+    """After `failures` in a row nothing is sent for `first_seconds`, doubled each time, at most `longest_seconds`; then
+    one posting tries whether the API is back."""
+
+    failures: int = Field(default=5, ge=1)
+    first_seconds: float = Field(default=5, gt=0)
+    longest_seconds: float = Field(default=300, gt=0)
+
+
+class Api(Strict):
+    """A receiving HTTP API. `concurrency` bounds the requests under way; time-outs in seconds.
+
+    `key_hours` is how long it knows an idempotency key at least. `ca_file` names certificates (PEM) beside the
+    system's.
+    """
+
+    api: Name
+    base_url: Url
+    token: Secret
+    tenant_id: Text | None = None
+    ca_file: ExistingFile | None = None
+    key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Idempotency-Key"
+    key_hours: float = Field(default=24, gt=0, le=87_600)
+    concurrency: int = Field(default=16, ge=1, le=256)
+    requests_per_second: float | None = Field(default=None, gt=0)
+    timeout_seconds: float = Field(default=30, gt=0)
+    connect_seconds: float = Field(default=10, gt=0)
+    retry: Retry = Retry()
+    breaker: Breaker = Breaker()
+
+    @property
+    def terms(self) -> Terms:
+        """The same for whoever sends."""
+        retry, breaker = self.retry, self.breaker
+        return Terms(
+            api=self.api,
+            key_window=timedelta(hours=self.key_hours),
+            rate=self.requests_per_second,
+            probe=timedelta(seconds=self.connect_seconds + self.timeout_seconds),
+            waits=Waits(
+                first=retry.first_seconds,
+                longest=retry.longest_seconds,
+                budget=retry.budget_seconds,
+                retry_after=retry.retry_after_seconds,
+            ),
+            breaking=Breaking(
+                failures=breaker.failures, waits=Waits(first=breaker.first_seconds, longest=breaker.longest_seconds)
+            ),
+        )
+
+
+class Batch(Strict):
+    """Several postings in one request, each with its own key; see `records.endpoints`."""
+
+    size: int = Field(ge=2, le=10_000)
+    key: str = Field(min_length=1)
+    items: str | None = None
+    results: str | None = None
+    status: str = "status"
+
+
+class LookUp(Strict):
+    """How the API is asked whether it has a posting."""
+
+    path: UrlPath
+    same: tuple[str, ...] = ()
+
+
+class Listing(Strict):
+    """Where the API lists what it has."""
+
+    path: UrlPath
+    key: str = "key"
+    same: tuple[str, ...] = ()
+
+
+def _path_alone(value: Any) -> Any:
+    return {"path": value} if isinstance(value, str) else value
+
+
+class Endpoint(Strict):
+    """A path that takes postings, or more about it: method, body, batches, look-ups."""
+
+    path: UrlPath
+    method: Literal["POST", "PUT", "PATCH"] = "POST"
+    body: Any = None
+    batch: Batch | None = None
+    look_up: Annotated[LookUp, BeforeValidator(_path_alone)] | None = None
+    listing: Annotated[Listing, BeforeValidator(_path_alone)] | None = None
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        looks = [self.path, self.look_up.path if self.look_up else "", self.listing.path if self.listing else ""]
+        for path in looks:
+            if "{" in re.sub(r"\{\w+\}", "", path) or "}" in re.sub(r"\{\w+\}", "", path):
+                raise ValueError(f"braces in {path!r} must hold one name each, such as {{invoice_id}}")
+        if self.listing is not None and endpoints.fields_of(self.listing.path):
+            raise ValueError("listing lists everything: its path has nothing in braces")
+        if self.batch is not None and endpoints.fields_of(self.path):
+            raise ValueError("a batch goes to one path: nothing in braces")
+        if self.batch is not None and self.body is not None and not isinstance(self.body, dict):
+            raise ValueError("in a batch each body needs its key: body must hold names and values")
+        return self
+
+    def names_posted(self, known: Collection[str]) -> set[str]:
+        """Return the fields that a posting carries in its path or body, of those it may."""
+        return endpoints.fields_of(self.path) | (set(known) if self.body is None else endpoints.fields_of(self.body))
+
+    @property
+    def endpoint(self) -> endpoints.Endpoint:
+        """The same for whoever sends."""
+        return endpoints.Endpoint(
+            path=self.path,
+            method=self.method,
+            body=self.body,
+            batch=endpoints.Batch(**self.batch.model_dump()) if self.batch else None,
+            look_up=endpoints.LookUp(**self.look_up.model_dump()) if self.look_up else None,
+            listing=endpoints.Listing(**self.listing.model_dump()) if self.listing else None,
+        )
+
+
+def field_problem(endpoint: Endpoint, known: Collection[str]) -> str | None:
+    """Return what is wrong with the fields that templates name, where only `known` can be posted."""
+    asked = endpoints.fields_of(endpoint.path) | endpoints.fields_of(endpoint.body)
+    if strange := sorted(asked - set(known)):
+        return f"there is no {', '.join(strange)} to post, only {', '.join(sorted(known))}"
+    body = endpoint.body
+    posted = {"key", *(body if isinstance(body, dict) else known)}
+    looks = [("look_up", endpoint.look_up), ("listing", endpoint.listing)]
+    for name, look in looks:
+        if look is None:
+            continue
+        if strange := sorted((endpoints.fields_of(look.path) | set(look.same)) - posted):
+            return f"{name}: the posted body has no {', '.join(strange)}"
+    return None
+
+
+OneEndpoint = Annotated[Endpoint, BeforeValidator(_path_alone)]

@@ -1,0 +1,111 @@
+"""Postings that need a person: found, explained, sent again with their keys, or settled by a person's word."""
+
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from import_project.config.load import LoadedFeed
+from import_project.errors import ConfigError
+from import_project.frames import ROW_NUMBER
+from import_project.pipeline.conclude import conclude
+from import_project.pipeline.hold import Facts, Held, Step, run_step
+from import_project.pipeline.parts import Parts
+from import_project.pipeline.post import post_matched, post_rows, post_unmatched
+from import_project.records.postings import KeptPosting, PostingState
+
+#: Under which rule a row stands in the quarantine that the API did not want.
+REJECTED_BY_API = "rejected_by_api"
+
+#: What becomes of a posting in each state.
+EXPLAINED = {
+    PostingState.READY: "it is sent with the next run of its file, or waits for an earlier one of the same invoice",
+    PostingState.SENDING: "it is on its way; if its run was cut off, the next one treats it as unknown",
+    PostingState.UNKNOWN: "it may have taken effect; the next run looks it up, or sends it again with the same key",
+    PostingState.DONE: "the API has it; this is its receipt",
+    PostingState.REJECTED: "the API does not want it; mend what it says and replay it, or have it sent again right",
+    PostingState.DEAD: "nobody can tell whether it took effect: look at the API, then replay it, or settle it",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Word:
+    """Who says something of a posting, and why."""
+
+    by: str
+    note: str = ""
+
+
+def find_posting(parts: Parts, name: str) -> KeptPosting:
+    """Return the one posting with this number or beginning of a key. Raises ConfigError for none or several."""
+    found = parts.ledger.dead_letters.called(name) if name else []
+    if not found:
+        raise ConfigError(f"no posting {name}", do="see `import-project postings list`")
+    if len(found) > 1:
+        raise ConfigError(f"several keys begin with {name}", do="write more of it")
+    return found[0]
+
+
+def shown(parts: Parts, one: KeptPosting) -> dict[str, Any]:
+    """Return everything about a posting: plain values, its file, and what becomes of it."""
+    arrival = parts.ledger.arrivals.bringer(one.feed, one.sha256)
+    told = {name: getattr(one, name) for name in KeptPosting.__slots__}
+    times = {n: None if told[n] is None else told[n].isoformat(timespec="seconds") for n in _TIMES}
+    amount = None if one.amount is None else str(one.amount)
+    return told | times | {"amount": amount, "file": arrival.name, "explained": EXPLAINED[one.state]}
+
+
+def rejected_rows(parts: Parts, feed: str, sha256: str) -> list[dict[str, Any]]:
+    """Return what the API rejected of a file, as quarantined rows are told: `row_number`, `cells` as they were posted,
+    and one of `issues` with the API's words and the posting's number."""
+    kept = parts.ledger.dead_letters.kept(states=(PostingState.REJECTED,), feed=feed, file=sha256)
+    return [_as_quarantined(one) for one in kept]
+
+
+def _as_quarantined(one: KeptPosting) -> dict[str, Any]:
+    body = json.loads(one.body)
+    issue = {"rule": REJECTED_BY_API, "message": one.receipt or "", "severity": "error", "posting": one.id}
+    return {ROW_NUMBER: one.row_number, "cells": body if isinstance(body, dict) else {"": body}, "issues": [issue]}
+
+
+_TIMES = ("frozen_at", "sent_at", "changed_at")
+
+
+def replay_postings(
+    parts: Parts, loaded: LoadedFeed, some: Iterable[KeptPosting], word: Word, *, owner: str
+) -> list[KeptPosting]:
+    """Let dead or rejected postings of one file be sent again, with their keys, and send them.
+
+    Returns how they stand then.
+    """
+    some = list(some)
+
+    async def decide(held: Held) -> Facts:
+        for one in some:
+            held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, held.parts.clock())
+        return {"replayed": len(some)}
+
+    return _carried_out(parts, loaded, some, decide, owner)
+
+
+def settle_posting(
+    parts: Parts, loaded: LoadedFeed, one: KeptPosting, state: PostingState, word: Word, *, owner: str
+) -> KeptPosting:
+    """Take a person's word that the API has a posting (`done`), or never will (`rejected`). Returns how it stands."""
+
+    async def decide(held: Held) -> Facts:
+        held.parts.ledger.dead_letters.settle(held.claim, one, state, word.by, word.note, held.parts.clock())
+        return {"settled": 1}
+
+    return _carried_out(parts, loaded, [one], decide, owner)[0]
+
+
+def _carried_out(
+    parts: Parts, loaded: LoadedFeed, some: list[KeptPosting], decide: Step, owner: str
+) -> list[KeptPosting]:
+    feed, file = some[0].feed, some[0].sha256
+    partition = parts.ledger.arrivals.bringer(feed, file).partition or ""
+    sending = (post_rows,) if loaded.feed.kind == "rows" else (post_matched, post_unmatched)
+    for step in (decide, *sending, conclude):
+        run_step(parts, loaded, partition, owner=owner, step=step)
+    return [parts.ledger.dead_letters.called(str(one.id))[0] for one in some]

@@ -1,0 +1,159 @@
+"""Postings as people see them, and what people say of those that the API would not, or could not, settle."""
+
+from collections.abc import Collection, Iterator, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection, Row
+
+from import_project.errors import ConfigError
+from import_project.records.audit import Act
+from import_project.records.files import Claim
+from import_project.records.postings import KeptPosting, PostingKind, PostingState
+from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.audit import append
+from import_project.store.ledger.database import Database
+from import_project.store.ledger.postings import TAKEN_BACK, reject_what_takes_back
+from import_project.store.ledger.tables import postings
+
+_AT_ONCE = 1_000
+_FIELDS = [postings.c[name] for name in KeptPosting.__slots__]
+
+
+class DeadLetters:
+    """The `postings` table, for people."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def kept(
+        self,
+        *,
+        states: Collection[PostingState] = (),
+        feed: str | None = None,
+        file: str | None = None,
+        api: str | None = None,
+        since: datetime | None = None,
+    ) -> Iterator[KeptPosting]:
+        """Yield postings in the order they were frozen, those of certain states, or of one feed, file or API, or frozen
+        since a moment."""
+        after = 0
+        while True:
+            query = sa.select(*_FIELDS).where(postings.c.id > after).order_by(postings.c.id).limit(_AT_ONCE)
+            for column, value in ((postings.c.feed, feed), (postings.c.sha256, file), (postings.c.api, api)):
+                query = query.where(column == value) if value is not None else query
+            query = query.where(postings.c.state.in_(states)) if states else query
+            query = query.where(postings.c.frozen_at >= since) if since is not None else query
+            with self._database.read() as connection:
+                rows = connection.execute(query).all()
+            yield from map(_kept, rows)
+            if len(rows) < _AT_ONCE:
+                return
+            after = rows[-1].id
+
+    def called(self, name: str) -> list[KeptPosting]:
+        """Return postings with this id, or whose key begins with `name`, at most ten."""
+        same = postings.c.key.startswith(name, autoescape=True)
+        if name.isdecimal():
+            same = postings.c.id == int(name)
+        with self._database.read() as connection:
+            return [_kept(row) for row in connection.execute(sa.select(*_FIELDS).where(same).limit(10))]
+
+    def by_keys(self, api: str, keys: Sequence[str]) -> dict[str, KeptPosting]:
+        """Return postings for an API by their keys."""
+        query = sa.select(*_FIELDS).where(postings.c.api == api, postings.c.key.in_(keys))
+        with self._database.read() as connection:
+            return {one.key: one for one in map(_kept, connection.execute(query))}
+
+    def replay(self, claim: Claim, posting: KeptPosting, by: str, note: str, now: datetime) -> list[KeptPosting]:
+        """Let a dead or rejected posting be sent again, with its key; with it those that take it back. Returns them.
+
+        Raises ConfigError for any other, for one that takes back what was rejected, and for a rejected one of a payment
+        that was decided about since.
+        """
+        with self._database.write() as connection:
+            fence(connection, claim)
+            one = self._standing(connection, posting, {PostingState.DEAD, PostingState.REJECTED})
+            others = [] if one.state is PostingState.DEAD else _rejected_with(connection, one)
+            # A dead one may have taken effect; a person answers for it now, so its key counts as new from here.
+            to = PostingState.UNKNOWN if one.state is PostingState.DEAD else PostingState.READY
+            sent = now if one.state is PostingState.DEAD else None
+            values: dict[str, Any] = {"state": to, "sent_at": sent, "repeats": 0, "changed_at": now}
+            ids = [one.id, *(o.id for o in others)]
+            connection.execute(sa.update(postings).where(postings.c.id.in_(ids)).values(**values))
+            self._log(connection, [one, *others], to, by, note, now)
+        return [one, *others]
+
+    def settle(
+        self, claim: Claim, posting: KeptPosting, state: PostingState, by: str, note: str, now: datetime
+    ) -> None:
+        """Take a person's word for what became of a posting: `done` or `rejected`. Raises ConfigError for one whose end
+        is known."""
+        with self._database.write() as connection:
+            fence(connection, claim)
+            one = self._standing(connection, posting, {PostingState.DEAD, PostingState.UNKNOWN})
+            told = f"{state} says {by}" + (f": {note}" if note else "")
+            values: dict[str, Any] = {"state": state, "receipt": told, "changed_at": now}
+            connection.execute(sa.update(postings).where(postings.c.id == one.id).values(**values))
+            self._log(connection, [one], state, by, note, now)
+            if state is PostingState.REJECTED:
+                for feed, file, key in reject_what_takes_back(connection, one.id, now):
+                    self._add(connection, feed, file, [key], state, by, note, now)
+
+    def _standing(self, connection: Connection, posting: KeptPosting, allowed: Collection[PostingState]) -> KeptPosting:
+        query = sa.select(*_FIELDS).where(postings.c.id == posting.id).with_for_update()
+        one = _kept(connection.execute(query).one())
+        if one.state not in allowed:
+            raise ConfigError(f"posting {one.id} is {one.state}", do=f"this is for {' or '.join(sorted(allowed))} ones")
+        return one
+
+    def _log(
+        self,
+        connection: Connection,
+        some: Sequence[KeptPosting],
+        state: PostingState,
+        by: str,
+        note: str,
+        now: datetime,
+    ) -> None:
+        for feed, file in sorted({(p.feed, p.sha256) for p in some}):
+            keys = [p.key for p in some if (p.feed, p.sha256) == (feed, file)]
+            self._add(connection, feed, file, keys, state, by, note, now)
+
+    def _add(
+        self,
+        connection: Connection,
+        feed: str,
+        file: str,
+        keys: Sequence[str],
+        state: PostingState,
+        by: str,
+        note: str,
+        now: datetime,
+    ) -> None:
+        facts = {"keys": list(keys), "state": state, "note": note}
+        append(self._database, connection, Act.BY_HAND, facts, feed=feed, file=file, by=by, now=now)
+
+
+def _rejected_with(connection: Connection, one: KeptPosting) -> list[KeptPosting]:
+    """Return the posting that was rejected because it takes back this one, which was. Raises ConfigError when the
+    payment was decided anew since."""
+    if one.receipt == TAKEN_BACK:
+        raise ConfigError(f"posting {one.id} takes back one that was rejected", do="replay that one; this one follows")
+    query = sa.select(*_FIELDS).where(postings.c.api == one.api, postings.c.id > one.id)
+    mine = (postings.c.feed == one.feed) & (postings.c.subject == one.subject)
+    follows = (postings.c.invoice_id == one.invoice_id) & (postings.c.receipt == TAKEN_BACK)
+    later = [_kept(row) for row in connection.execute(query.where(mine | follows).order_by(postings.c.id))]
+    takes_back = [p for p in later if p.receipt == TAKEN_BACK and one.amount is not None and p.amount == -one.amount][
+        :1
+    ]
+    same_payment = [p for p in later if (p.feed, p.subject) == (one.feed, one.subject) and p not in takes_back]
+    if any(p.frozen_at > one.frozen_at for p in same_payment):
+        raise ConfigError(f"what posting {one.id} is about was decided anew since", do="nothing of it is to be sent")
+    return takes_back
+
+
+def _kept(row: Row[Any]) -> KeptPosting:
+    values = row._asdict()
+    return KeptPosting(**{**values, "state": PostingState(row.state), "kind": PostingKind(row.kind)})

@@ -1,0 +1,242 @@
+"""What an answer makes of a posting, how long to wait, when an API is left in peace: all of it pure, in tables."""
+
+import random
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from import_project.posting.answers import Judged, Next, Reply, Stop, judge, next_of
+from import_project.posting.health import after_chunk
+from import_project.posting.waits import jittered, retry_after
+from import_project.records.postings import Health, Posting, PostingKind, PostingState
+from import_project.records.terms import Breaking, Terms, Waits
+
+NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
+READY, UNKNOWN, DONE, REJECTED, DEAD = (PostingState(s) for s in ("ready", "unknown", "done", "rejected", "dead"))
+TERMS = Terms(
+    api="erp",
+    key_window=timedelta(hours=24),
+    rate=None,
+    probe=timedelta(seconds=40),
+    waits=Waits(first=0.5, longest=30, budget=120, retry_after=3600),
+    breaking=Breaking(failures=5, waits=Waits(first=5, longest=300)),
+)
+
+
+def posting(state: PostingState = READY, **facts: object) -> Posting:
+    base = Posting(
+        id=1,
+        kind=PostingKind.ROW,
+        key="k",
+        api="erp",
+        method="POST",
+        path="/orders",
+        body="{}",
+        row_number=7,
+        state=state,
+    )
+    return replace(base, **facts)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("status", "first", "again"),
+    [
+        (200, (DONE, None), (DONE, None)),
+        (201, (DONE, None), (DONE, None)),
+        (204, (DONE, None), (DONE, None)),
+        (None, (UNKNOWN, None), (UNKNOWN, None)),
+        (408, (UNKNOWN, None), (UNKNOWN, None)),
+        (409, (UNKNOWN, None), (UNKNOWN, None)),
+        (500, (UNKNOWN, None), (UNKNOWN, None)),
+        (503, (UNKNOWN, None), (UNKNOWN, None)),
+        (425, (READY, None), (UNKNOWN, None)),
+        (429, (READY, None), (UNKNOWN, None)),
+        (401, (READY, Stop.REFUSED), (UNKNOWN, Stop.REFUSED)),
+        (403, (READY, Stop.REFUSED), (UNKNOWN, Stop.REFUSED)),
+        (302, (UNKNOWN, Stop.UNUSABLE), (UNKNOWN, Stop.UNUSABLE)),
+        (400, (REJECTED, None), (REJECTED, None)),
+        (404, (REJECTED, None), (REJECTED, None)),
+        (413, (REJECTED, None), (REJECTED, None)),
+        (422, (REJECTED, None), (DEAD, Stop.KEY_REUSED)),
+    ],
+)
+def test_what_each_answer_makes_of_a_posting(
+    status: int | None, first: tuple[PostingState, Stop | None], again: tuple[PostingState, Stop | None]
+) -> None:
+    """The second time, an answer to the try before was lost."""
+    for before, wanted in ((posting(), first), (posting(UNKNOWN), again), (posting(PostingState.SENDING), again)):
+        found = judge(before, Reply(status=status, text="words"), took_at=None)
+        assert (found.state, found.stop) == wanted
+        assert "words" in found.told
+
+
+def test_key_with_another_body_is_told_by_its_words_too() -> None:
+    found = judge(posting(), Reply(status=422, text='{"title": "Idempotency-Key is already used"}'), took_at=None)
+    assert (found.state, found.stop) == (DEAD, Stop.KEY_REUSED)
+
+
+def test_web_page_is_no_receipt() -> None:
+    found = judge(posting(), Reply(status=200, text="<html>please log in", html=True), took_at=None)
+    assert (found.state, found.stop) == (UNKNOWN, Stop.UNUSABLE)
+
+
+def test_receipt_is_bounded_and_holds_nothing_that_a_database_refuses() -> None:
+    found = judge(posting(), Reply(status=201, text="nul\x00" + "x" * 9_000), took_at=None)
+    assert found.told.startswith("nulx")
+    assert len(found.told) == 2_000
+
+
+def test_same_500_again_and_again_while_others_are_taken_is_a_kept_answer() -> None:
+    one, told = posting(), "500 oops"
+    for others, repeats, state in [(False, 1, UNKNOWN), (False, 1, UNKNOWN), (True, 2, UNKNOWN), (True, 3, DEAD)]:
+        took_at = NOW + timedelta(seconds=1) if others else NOW - timedelta(days=1)
+        found = judge(one, Reply(status=500, text="oops"), took_at=took_at)
+        assert (found.repeats, found.state) == (repeats, state)
+        one = replace(one, state=found.state, status=500, receipt=told, repeats=found.repeats, changed_at=NOW)
+    assert found.told == "the API keeps this answer for the key: 500 oops"
+
+
+def test_other_words_or_another_status_are_no_kept_answer() -> None:
+    one = posting(UNKNOWN, status=500, receipt="500 oops", repeats=2, changed_at=NOW)
+    later = NOW + timedelta(seconds=1)
+    assert judge(one, Reply(status=500, text="other"), took_at=later).repeats == 1
+    assert judge(one, Reply(status=503, text="oops"), took_at=later).repeats == 0
+
+
+@pytest.mark.parametrize(
+    ("state", "sent", "look_up", "wanted"),
+    [
+        (READY, None, True, Next.SEND),
+        (READY, timedelta(days=9), False, Next.SEND),
+        (UNKNOWN, timedelta(hours=1), True, Next.LOOK_UP),
+        (UNKNOWN, timedelta(days=9), True, Next.LOOK_UP),
+        (UNKNOWN, timedelta(hours=23, minutes=59), False, Next.SEND),
+        (UNKNOWN, timedelta(hours=24), False, Next.PARK),
+        (PostingState.SENDING, timedelta(hours=25), False, Next.PARK),
+    ],
+)
+def test_how_a_posting_goes_on(state: PostingState, sent: timedelta | None, look_up: bool, wanted: Next) -> None:
+    one = posting(state, sent_at=None if sent is None else NOW - sent)
+    assert next_of(one, TERMS, NOW, look_up=look_up) is wanted
+
+
+def test_key_that_is_known_for_ever_is_never_too_old() -> None:
+    one = posting(UNKNOWN, sent_at=NOW - timedelta(days=9_999))
+    assert next_of(one, replace(TERMS, key_window=None), NOW, look_up=False) is Next.SEND
+
+
+@pytest.mark.parametrize(
+    ("text", "seconds"),
+    [
+        ("120", 120.0),
+        (" 0 ", 0.0),
+        ("99999999999999999999", 3600.0),
+        (format_datetime(NOW + timedelta(seconds=90), usegmt=True), 90.0),
+        (format_datetime(NOW - timedelta(days=1), usegmt=True), 0.0),
+        (format_datetime(NOW + timedelta(days=900), usegmt=True), 3600.0),
+        ("Wed, 25 Nov 2026 12:01:00 -0000", 60.0),
+        ("Wed, 25 Nov 2026 14:01:00 +0200", 60.0),
+        ("-5", None),
+        ("1.5", None),
+        ("soon", None),
+        ("", None),
+        (None, None),
+        ("²", None),
+    ],
+)
+def test_retry_after_in_seconds_and_dates(text: str | None, seconds: float | None) -> None:
+    assert retry_after(text, NOW, 3600) == seconds
+
+
+@given(st.text())
+def test_no_retry_after_breaks_anything(text: str) -> None:
+    found = retry_after(text, NOW, 3600)
+    assert found is None or 0 <= found <= 3600
+
+
+@given(st.integers(min_value=0, max_value=10_000), st.floats(min_value=0, max_value=1))
+def test_waits_are_spread_from_nothing_to_a_bound_that_doubles(failures: int, chance: float) -> None:
+    waits = Waits(first=0.5, longest=30)
+    bound = min(30, 0.5 * 2 ** min(max(failures - 1, 0), 30))
+    assert jittered(waits, failures, chance) == pytest.approx(chance * bound)
+
+
+def judged(*statuses: int | None, before: PostingState = READY, retry: str | None = None) -> list[Judged]:
+    found = []
+    for number, status in enumerate(statuses, start=1):
+        reply = Reply(status=status, text="words", retry_after=retry if status in {429, 503} else None)
+        one = posting(before, id=number)
+        found.append(Judged(posting=one, reply=reply, verdict=judge(one, reply, took_at=None)))
+    return found
+
+
+def health_after(health: Health, some: list[Judged], *, probe: bool = False, chance: float = 1.0) -> Health:
+    return after_chunk(health, some, NOW, TERMS, chance, probe=probe)
+
+
+def test_api_is_left_in_peace_after_failures_in_a_row_and_longer_each_time() -> None:
+    health = health_after(Health(api="erp"), judged(500, None, 502, 503))
+    assert (health.strikes, health.closed_until) == (4, None)
+    waits = []
+    for _ in range(9):
+        health = health_after(health, judged(500), probe=health.breaks > 0)
+        assert health.closed_until is not None
+        waits.append((health.closed_until - NOW).total_seconds())
+    assert waits == [5, 10, 20, 40, 80, 160, 300, 300, 300]
+    back = health_after(health, judged(201), probe=True)
+    assert back == Health(api="erp", took_at=NOW)
+
+
+def test_nobody_tries_again_at_once() -> None:
+    down = Health(api="erp", strikes=4)
+    spread = {health_after(down, judged(500), chance=random.Random(n).random()).closed_until for n in range(50)}
+    seconds = [(moment - NOW).total_seconds() for moment in spread if moment]
+    assert len(seconds) > 40
+    assert min(seconds) >= 2.5
+    assert max(seconds) <= 5
+
+
+def test_row_that_fails_among_others_closes_nothing() -> None:
+    health = health_after(Health(api="erp", strikes=3), judged(201, 500, 201, 500))
+    assert (health.strikes, health.closed_until) == (0, None)
+
+
+def test_rejections_are_answers_too() -> None:
+    assert health_after(Health(api="erp", strikes=4), judged(400)) == Health(api="erp")
+
+
+def test_outage_that_begins_within_a_chunk_closes_the_api() -> None:
+    assert health_after(Health(api="erp"), judged(201, 201, *[503] * 5)).closed_until is not None
+
+
+@pytest.mark.parametrize("status", [429, 503])
+def test_peace_that_is_asked_for_is_given(status: int) -> None:
+    health = health_after(Health(api="erp"), judged(201, status, retry="77"))
+    assert health.closed_until == NOW + timedelta(seconds=77)
+
+
+def test_peace_that_is_asked_for_without_a_time_is_that_of_a_failure() -> None:
+    health = health_after(Health(api="erp"), judged(201, 429, 429))
+    assert health.closed_until == NOW + timedelta(seconds=5)
+    again = health_after(replace(health, closed_until=NOW), judged(429), probe=True)
+    assert again.closed_until == NOW + timedelta(seconds=10)
+
+
+def test_refusal_pauses_the_api() -> None:
+    health = health_after(Health(api="erp"), judged(401))
+    assert health.refused
+    assert health.closed_until is not None
+    assert health.reason == "401 words"
+
+
+def test_first_try_after_an_outage_that_finds_nobody_leaves_it_closed() -> None:
+    one = judged(404)[0]
+    assert one.verdict is not None
+    nobody = replace(one, verdict=replace(one.verdict, state=READY, stop=Stop.UNUSABLE))
+    health = health_after(Health(api="erp", breaks=2, closed_until=NOW), [nobody], probe=True)
+    assert health.closed_until == NOW + timedelta(seconds=20)
+    assert not health.refused
