@@ -1,5 +1,6 @@
 """Fixtures that several rooms share. Peers are started once a session where a test cannot disturb the next."""
 
+import multiprocessing
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,6 +13,9 @@ from hypothesis import HealthCheck, settings
 from import_project_tests.http_servers import ApiPeer, api_peer
 from import_project_tests.installation import Installation
 from import_project_tests.servers import SftpPeer, postgres, sftp_peer
+
+#: Children of kill tests are forked from a process that has imported this, and used nothing of it.
+multiprocessing.set_forkserver_preload(["import_project_tests.pipeline.kill_child"])
 
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")

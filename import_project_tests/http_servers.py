@@ -53,7 +53,7 @@ class ApiPeer:
         return Counter(path for _, path, _ in self.effects)
 
 
-class _Dropped(Response):
+class Dropped(Response):
     """Promises a body and never sends it: the connection breaks after the effect."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -101,7 +101,7 @@ def _api(peer: ApiPeer) -> Starlette:
         if peer.mode == "apply_then_hang":
             await asyncio.sleep(2)
         if peer.mode == "apply_then_drop":
-            return _Dropped()
+            return Dropped()
         return Response(peer.receipt or json.dumps({"receipt": key[:8]}), status_code=201)
 
     def before_effect(key: str, body: dict[str, Any]) -> Response | None:

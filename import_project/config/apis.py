@@ -10,6 +10,7 @@ from pydantic import BeforeValidator, Field, model_validator
 
 from import_project.config.schemas import Name
 from import_project.config.values import ExistingFile, Secret, Strict, Text, Url, UrlPath
+from import_project.posting.templates import fields_of
 from import_project.records import endpoints
 from import_project.records.terms import Breaking, Terms, Waits
 
@@ -124,9 +125,9 @@ class Endpoint(Strict):
         for path in looks:
             if "{" in re.sub(r"\{\w+\}", "", path) or "}" in re.sub(r"\{\w+\}", "", path):
                 raise ValueError(f"braces in {path!r} must hold one name each, such as {{invoice_id}}")
-        if self.listing is not None and endpoints.fields_of(self.listing.path):
+        if self.listing is not None and fields_of(self.listing.path):
             raise ValueError("listing lists everything: its path has nothing in braces")
-        if self.batch is not None and endpoints.fields_of(self.path):
+        if self.batch is not None and fields_of(self.path):
             raise ValueError("a batch goes to one path: nothing in braces")
         if self.batch is not None and self.body is not None and not isinstance(self.body, dict):
             raise ValueError("in a batch each body needs its key: body must hold names and values")
@@ -134,7 +135,7 @@ class Endpoint(Strict):
 
     def names_posted(self, known: Collection[str]) -> set[str]:
         """Return the fields that a posting carries in its path or body, of those it may."""
-        return endpoints.fields_of(self.path) | (set(known) if self.body is None else endpoints.fields_of(self.body))
+        return fields_of(self.path) | (set(known) if self.body is None else fields_of(self.body))
 
     @property
     def endpoint(self) -> endpoints.Endpoint:
@@ -151,7 +152,7 @@ class Endpoint(Strict):
 
 def field_problem(endpoint: Endpoint, known: Collection[str]) -> str | None:
     """Return what is wrong with the fields that templates name, where only `known` can be posted."""
-    asked = endpoints.fields_of(endpoint.path) | endpoints.fields_of(endpoint.body)
+    asked = fields_of(endpoint.path) | fields_of(endpoint.body)
     if strange := sorted(asked - set(known)):
         return f"there is no {', '.join(strange)} to post, only {', '.join(sorted(known))}"
     body = endpoint.body
@@ -160,7 +161,7 @@ def field_problem(endpoint: Endpoint, known: Collection[str]) -> str | None:
     for name, look in looks:
         if look is None:
             continue
-        if strange := sorted((endpoints.fields_of(look.path) | set(look.same)) - posted):
+        if strange := sorted((fields_of(look.path) | set(look.same)) - posted):
             return f"{name}: the posted body has no {', '.join(strange)}"
     return None
 

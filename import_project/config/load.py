@@ -17,7 +17,8 @@ from import_project.config.schemas import Schema
 from import_project.errors import ConfigError
 from import_project.matching.decide import Rules
 from import_project.matching.rules import RULES
-from import_project.records.endpoints import Endpoint, fields_of
+from import_project.posting.templates import fields_of
+from import_project.records.endpoints import Endpoint
 from import_project.records.postings import PostingKind
 from import_project.records.terms import Breaking, Terms, Waits
 from import_project.validation.from_pandera import from_pandera

@@ -5,6 +5,7 @@ from typing import Any
 
 from import_project.errors import ConfigError
 from import_project.pipeline.freeze import as_json
+from import_project.posting.templates import filled, filled_path
 from import_project.records.endpoints import Endpoint
 
 
@@ -16,7 +17,8 @@ def request_of(endpoint: Endpoint | None, values: Mapping[str, Any]) -> dict[str
     """
     where = endpoint or Endpoint(path="")
     try:
-        return {"method": where.method, "path": where.path_of(values), "body": as_json(where.body_of(values))}
+        body = dict(values) if where.body is None else filled(where.body, values)
+        return {"method": where.method, "path": filled_path(where.path, values), "body": as_json(body)}
     except KeyError as missing:
         raise ConfigError(f"the path {where.path} needs {missing}, which is empty") from None
     except ValueError as error:

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from import_project.errors import ApiAnswerUnusable, ConfigError
 from import_project.posting.answers import RECEIPT_LENGTH, Verdict
-from import_project.records.endpoints import LookUp, filled_path
+from import_project.posting.templates import filled_path
+from import_project.records.endpoints import LookUp
 from import_project.records.postings import PostingState
 
 
