@@ -118,6 +118,7 @@ class ImportApiClient:
     ) -> Reply:
         """Send a request that is built by hand: for each, httpx would parse the same address and headers anew."""
         request = httpx.Request(method, self._url(path), headers=[*self._headers, *headers], content=content)
+        request.headers.encoding = "ascii"  # else guessed anew each time it is read
         try:
             answer = await self._client.send(request, stream=True)
             try:
