@@ -24,7 +24,7 @@ class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
     `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, apply_then_hang,
-    refuse_us (401), reject (400), redirect (302), nowhere (404), web_page, compare (422 for a known key with another
+    refuse_us (401), reject (`reject_status`), redirect (302), nowhere (404), web_page, compare (422 for a known key with another
     body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts get 429 with `retry_after`, the
     next `in_flight` ones 409. With `forget_keys` every post takes effect. `/held?NAME=VALUE` tells which effects have it.
     """
@@ -38,6 +38,7 @@ class ApiPeer:
     effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     receipt: str = ""
+    reject_status: int = 400
     slow_down: int = 0
     in_flight: int = 0
     retry_after: str = ""
@@ -118,7 +119,7 @@ def _api(peer: ApiPeer) -> Starlette:
         if peer.mode == "fail" or peer.fail_if(body):
             return JSONResponse({"error": "down"}, status_code=500)
         if peer.mode == "reject" or peer.reject_if(body):
-            return JSONResponse({"error": "not like this"}, status_code=400)
+            return JSONResponse({"error": "not like this"}, status_code=peer.reject_status)
         others = {
             "redirect": Response(status_code=302, headers={"location": "/login"}),
             "nowhere": JSONResponse({"error": "no such path"}, status_code=404),
