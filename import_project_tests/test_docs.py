@@ -53,7 +53,7 @@ def test_every_setting_is_told() -> None:
 
 
 #: What is written in a form of its own, and not by keys.
-_NO_KEYS: set[type] = {Secret, RuleChoice}
+_NO_KEYS: set[type] = {Secret, RuleChoice, apis.Endpoint}
 
 
 def keys(model: type[BaseModel], above: str = "") -> Iterator[str]:
@@ -74,9 +74,9 @@ def parts(annotation: Any) -> list[type]:
     return inside or ([annotation] if isinstance(annotation, type) else [])
 
 
-@pytest.mark.parametrize("model", [models.Feed, apis.Api, schemas.Schema, schemas.ColumnRules])
+@pytest.mark.parametrize("model", [models.Feed, apis.Api, apis.Endpoint, schemas.Schema, schemas.ColumnRules])
 def test_every_feed_key_is_told(model: type[BaseModel]) -> None:
-    told = "".join(text(f"docs/{name}.md") for name in ("feeds", "inbox", "formats", "matching"))
+    told = "".join(text(f"docs/{name}.md") for name in ("feeds", "inbox", "formats", "matching", "posting"))
     assert [key for key in keys(model) if f"`{key}`" not in told] == []
 
 

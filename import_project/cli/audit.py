@@ -1,10 +1,10 @@
 """`import-project audit`: the log of all decisions and postings, proved and listed."""
 
 import json
+import sys
 from collections.abc import Mapping
 from typing import Any
 
-import click
 from rich.table import Table
 from rich.text import Text
 
@@ -33,7 +33,7 @@ def verify_audit_log(head: str | None, *, as_json: bool) -> None:
         console.print(f"{found.entries:,} entries: {verdict}", highlight=False)
         console.print(f"head {found.head}", highlight=False, soft_wrap=True)
     if found.problems:
-        click.get_current_context().exit(1)
+        sys.exit(1)
 
 
 def list_audit(feed: str | None, file: str | None, *, as_json: bool) -> None:

@@ -2,13 +2,13 @@
 
 import asyncio
 import getpass
+import sys
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
-import click
 from rich.table import Column, Table
 from rich.text import Text
 
@@ -165,7 +165,7 @@ def verify_postings(feed: str | None, days: int | None, *, as_json: bool) -> Non
     else:
         _print_verified(found, unasked, rows)
     if rows:
-        click.get_current_context().exit(1)
+        sys.exit(1)
 
 
 def _print_verified(found: dict[str, Verified], unasked: dict[str, str], rows: Sequence[dict[str, Any]]) -> None:
