@@ -37,6 +37,7 @@ class ApiPeer:
     fail_if: Callable[[dict[str, Any]], bool] = lambda _body: False
     effects: list[tuple[str, str, dict[str, Any]]] = field(default_factory=list)
     calls: list[tuple[str, str, str]] = field(default_factory=list)
+    methods: list[str] = field(default_factory=list)
     receipt: str = ""
     reject_status: int = 400
     slow_down: int = 0
@@ -86,10 +87,23 @@ def _api(peer: ApiPeer) -> Starlette:
         finally:
             peer.under_way -= 1
 
+    async def take_batch(request: Request) -> Response:
+        """`{"orders": [...]}`, each with its `key`; a result for each."""
+        raw = (await request.body()).decode()
+        peer.calls.append((request.headers.get("idempotency-key", ""), request.url.path, raw))
+        results = []
+        for body in json.loads(raw)["orders"]:
+            trouble = before_effect(body["key"], body)
+            if trouble is None and body["key"] not in peer.times():
+                peer.effects.append((body["key"], request.url.path, body))
+            results.append({"key": body["key"], "status": 201 if trouble is None else trouble.status_code})
+        return JSONResponse({"results": results})
+
     async def answer(request: Request) -> Response:
         key, path = request.headers.get("idempotency-key", ""), request.url.path
         raw = (await request.body()).decode()
         peer.calls.append((key, path, raw))
+        peer.methods.append(request.method)
         await asyncio.sleep(0.002)
         body = json.loads(raw)
         trouble = before_effect(key, body)
@@ -128,7 +142,12 @@ def _api(peer: ApiPeer) -> Starlette:
         return others.get(peer.mode)
 
     return Starlette(
-        routes=[Route("/invoices", invoices), Route("/held", held), Route("/{path:path}", take, methods=["POST"])],
+        routes=[
+            Route("/invoices", invoices),
+            Route("/held", held),
+            Route("/batch", take_batch, methods=["POST"]),
+            Route("/{path:path}", take, methods=["POST", "PUT", "PATCH"]),
+        ],
     )
 
 

@@ -100,6 +100,8 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None) -> Verdic
         return _failed(posting, status, told, took_at)
     if status in _REFUSED:
         return Verdict(state=before, told=told, stop=Stop.REFUSED)
+    if status == 405:  # never about a row
+        return Verdict(state=before, told=told, stop=Stop.UNUSABLE)
     if not 400 <= status < 500:
         return Verdict(state=PostingState.UNKNOWN, told=told, stop=Stop.UNUSABLE)
     if status == 422 and (before is PostingState.UNKNOWN or "idempoten" in said.lower()):

@@ -60,6 +60,7 @@ def posting(state: PostingState = READY, **facts: object) -> Posting:
         (302, (UNKNOWN, Stop.UNUSABLE), (UNKNOWN, Stop.UNUSABLE)),
         (400, (REJECTED, None), (REJECTED, None)),
         (404, (REJECTED, None), (REJECTED, None)),
+        (405, (READY, Stop.UNUSABLE), (UNKNOWN, Stop.UNUSABLE)),
         (413, (REJECTED, None), (REJECTED, None)),
         (422, (REJECTED, None), (DEAD, Stop.KEY_REUSED)),
     ],
