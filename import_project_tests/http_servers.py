@@ -156,6 +156,7 @@ def http_server(application: Any) -> Iterator[str]:
     """Serve an ASGI application over real HTTP on a free port; gives its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen(128)  # so that nobody is refused before the server has begun
     config = uvicorn.Config(application, log_level="critical", lifespan="off", ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)

@@ -115,6 +115,7 @@ class Endpoint(Strict):
     path: UrlPath
     method: Literal["POST", "PUT", "PATCH"] = "POST"
     body: Any = None
+    receipt: str | None = None
     batch: Batch | None = None
     look_up: Annotated[LookUp, BeforeValidator(_path_alone)] | None = None
     listing: Annotated[Listing, BeforeValidator(_path_alone)] | None = None
@@ -144,6 +145,7 @@ class Endpoint(Strict):
             path=self.path,
             method=self.method,
             body=self.body,
+            receipt=self.receipt,
             batch=endpoints.Batch(**self.batch.model_dump()) if self.batch else None,
             look_up=endpoints.LookUp(**self.look_up.model_dump()) if self.look_up else None,
             listing=endpoints.Listing(**self.listing.model_dump()) if self.listing else None,

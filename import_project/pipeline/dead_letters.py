@@ -81,9 +81,13 @@ def replay_postings(
     some = list(some)
 
     async def decide(held: Held) -> Facts:
-        for one in some:
-            held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, held.parts.clock())
-        return {"replayed": len(some)}
+        again = set[int]()
+        for one in sorted(some, key=lambda p: p.id):
+            if one.id not in again:  # what takes another back goes with that one
+                now = held.parts.clock()
+                replayed = held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, now)
+                again |= {p.id for p in replayed}
+        return {"replayed": len(again)}
 
     return _carried_out(parts, loaded, some, decide, owner)
 

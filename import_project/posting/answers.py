@@ -1,5 +1,6 @@
 """What an answer makes of a posting, and what is done with a posting whose last answer never came. Pure."""
 
+import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -77,11 +78,12 @@ def nowhere(status: int | None) -> bool:
     return status in _NOWHERE
 
 
-def judge(posting: Posting, reply: Reply, *, took_at: datetime | None) -> Verdict:
+def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: str | None = None) -> Verdict:
     """Say what a reply makes of a posting.
 
     Only a 2xx ends it well, and only a 4xx about the request itself ends it badly. A posting that may have taken effect
-    before stays `unknown` whatever says that this try did not. `took_at` is when the API last took any posting.
+    before stays `unknown` whatever says that this try did not. `took_at` is when the API last took any posting;
+    `receipt` is a field that the answer to a posting that was taken must have.
     """
     status, said = reply.status, reply.text.replace("\x00", "")  # which PostgreSQL cannot hold
     before = PostingState.READY if posting.state is PostingState.READY else PostingState.UNKNOWN
@@ -89,7 +91,7 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None) -> Verdic
     if status is None:
         return Verdict(state=PostingState.UNKNOWN, told=told, fault=True)
     if 200 <= status < 300:
-        if reply.html:
+        if reply.html or (receipt is not None and not _has(said, receipt)):
             return Verdict(state=PostingState.UNKNOWN, told=told, stop=Stop.UNUSABLE)
         return Verdict(state=PostingState.DONE, told=said[:RECEIPT_LENGTH])
     if slow_down(status):
@@ -107,6 +109,14 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None) -> Verdic
     if status == 422 and (before is PostingState.UNKNOWN or "idempoten" in said.lower()):
         return Verdict(state=PostingState.DEAD, told=told, stop=Stop.KEY_REUSED)
     return Verdict(state=PostingState.REJECTED, told=told)
+
+
+def _has(said: str, field: str) -> bool:
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        return False
+    return isinstance(answer, dict) and answer.get(field) is not None
 
 
 def _failed(posting: Posting, status: int, told: str, took_at: datetime | None) -> Verdict:

@@ -17,11 +17,12 @@ from import_project.records.terms import Terms
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
     """A chunk in parts: `settled` without sending, `ready` to be sent; and why look-ups failed, if they did: what was
-    looked up in vain stays as it is."""
+    looked up in vain stays as it is. `heard`: the API has answered a look-up."""
 
     settled: tuple[Judged, ...]
     ready: tuple[Posting, ...]
     failed: ImportProjectError | None
+    heard: bool
 
 
 async def planned(
@@ -60,7 +61,9 @@ async def planned(
         elif isinstance(one, Verdict):
             settled.append(Judged(posting=posting, reply=None, verdict=one))
     failed = next((f for f in found if isinstance(f, ImportProjectError)), None)
-    return Plan(settled=tuple(settled), ready=tuple(sorted(ready, key=lambda p: p.id)), failed=failed)
+    heard = any(not isinstance(f, ImportProjectError) for f in found)
+    ordered = tuple(sorted(ready, key=lambda p: p.id))
+    return Plan(settled=tuple(settled), ready=ordered, failed=failed, heard=heard)
 
 
 def _parked(posting: Posting) -> Verdict:

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from import_project.errors import ApiRefusesUs, ApiUnavailable, ConfigError, ImportProjectError
-from import_project.posting.answers import Judged, judge
+from import_project.posting.answers import Judged, Reply, Verdict, judge
 from import_project.posting.chunks import answer_of, held_together, planned
 from import_project.posting.dispatch import Client, dispatch
 from import_project.posting.health import after_chunk, failed
@@ -199,7 +199,7 @@ class Outbox:
                 self._client,
                 plan.ready,
                 self._routes,
-                lambda posting, reply: judge(posting, reply, took_at=health.took_at),
+                self._judge(health),
                 most_failures=1 if probe else self._terms.breaking.failures,
                 slots=await self._slots(len(plan.ready)),
                 clock=self._time.clock,
@@ -207,6 +207,8 @@ class Outbox:
             )
         judged, stop = held_together(judged, probe=probe)
         now = self._time.clock()
+        if probe and not plan.ready and plan.failed is None:  # nothing was tried: the next posting may
+            health = Health(api=health.api, took_at=health.took_at) if plan.heard else replace(health, closed_until=now)
         after = after_chunk(health, judged, now, self._terms, self._time.chance(), probe=probe, known=self._failing)
         failing = {j.posting.id for j in judged if j.verdict is not None and j.verdict.fault}
         if len(failing) < sum(j.reply is not None for j in judged):
@@ -221,6 +223,10 @@ class Outbox:
         await asyncio.to_thread(self._box.answered, self._claim, self._file, answers, now, after)
         self._lost = self._lost or next((a.receipt or "" for a in answers if a.state is PostingState.UNKNOWN), "")
         return judged, stop
+
+    def _judge(self, health: Health) -> Callable[[Posting, Reply], Verdict]:
+        receipts = {kind: endpoint.receipt for kind, endpoint in self._routes.items()}
+        return lambda posting, reply: judge(posting, reply, took_at=health.took_at, receipt=receipts.get(posting.kind))
 
     async def _slots(self, count: int) -> Iterator[datetime] | None:
         rate = self._terms.rate

@@ -42,11 +42,13 @@ class Listing:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Endpoint:
-    """One place that takes postings. Without `body`, all values of a row or payment are posted."""
+    """One place that takes postings. Without `body`, all values of a row or payment are posted. `receipt` is a field
+    that the answer to one that was taken has for certain."""
 
     path: str
     method: str = "POST"
     body: Any = None
+    receipt: str | None = None
     batch: Batch | None = None
     look_up: LookUp | None = None
     listing: Listing | None = None

@@ -125,6 +125,7 @@ def application(home: Path) -> Starlette:
 def _main(home: Path) -> None:
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
+    listener.listen(128)
     sys.stdout.write(f"{listener.getsockname()[1]}\n")
     sys.stdout.flush()
     config = uvicorn.Config(application(home), log_level="critical", lifespan="off", ws="none")

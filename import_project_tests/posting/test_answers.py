@@ -85,6 +85,15 @@ def test_web_page_is_no_receipt() -> None:
     assert (found.state, found.stop) == (UNKNOWN, Stop.UNUSABLE)
 
 
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [('{"id": 7}', DONE), ('{"error": "full"}', UNKNOWN), ('{"id": null}', UNKNOWN), ("OK", UNKNOWN), ("[]", UNKNOWN)],
+)
+def test_receipt_that_is_agreed_must_be_there(text: str, state: PostingState) -> None:
+    found = judge(posting(), Reply(status=200, text=text), took_at=None, receipt="id")
+    assert (found.state, found.stop) == (state, None if state is DONE else Stop.UNUSABLE)
+
+
 def test_receipt_is_bounded_and_holds_nothing_that_a_database_refuses() -> None:
     found = judge(posting(), Reply(status=201, text="nul\x00" + "x" * 9_000), took_at=None)
     assert found.told.startswith("nulx")

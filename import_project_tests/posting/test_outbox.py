@@ -265,6 +265,21 @@ def test_without_a_look_up_a_key_is_used_as_long_as_the_api_knows_it(
     assert len(api.calls) == (2 if ends is DONE else 1)
 
 
+@pytest.mark.parametrize("look_up", [True, False])
+def test_what_is_settled_without_sending_keeps_no_api_closed(api: ApiPeer, look_up: bool) -> None:
+    """Many postings that nobody can send any more, after an outage: none waits for the others."""
+    box, clock = MemoryBox(30, state=UNKNOWN), Clock()
+    box.postings = {n: replace(p, sent_at=clock.now - timedelta(days=9)) for n, p in box.postings.items()}
+    if look_up:
+        api.effects += [(f"key-{n}", "/orders", {"n": n}) for n in range(1, 31)]
+    gate = MemoryGate(box)
+    gate.known = Health(api="erp", breaks=1, closed_until=clock.now)
+    wanted = Sent(done=30) if look_up else Sent(dead=30)
+    assert run(box, api, gate=gate, clock=clock, routes=LOOKED_UP if look_up else ROUTES) == wanted
+    assert sum(clock.slept) == 0
+    assert (gate.known.closed_until is None) == look_up
+
+
 def test_kept_500_is_parked_once_others_are_taken(api: ApiPeer) -> None:
     """Each run brings new rows, which the API takes, and the same 500 for one."""
     api.fail_if = lambda body: body["n"] == 1

@@ -13,6 +13,8 @@ from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import audit, postings
 
 _AT_ONCE = 1_000
+#: An entry about thousands of decisions is a megabyte.
+_ENTRIES_AT_ONCE = 16
 _FIELDS = [audit.c[name] for name in Entry.__slots__]
 
 
@@ -45,13 +47,14 @@ class Audit:
     def entries(self, *, after: int = 0, feed: str | None = None, file: str | None = None) -> Iterator[Entry]:
         """Yield entries in their order, some at a time."""
         while True:
-            query = sa.select(*_FIELDS).where(audit.c.number > after).order_by(audit.c.number).limit(_AT_ONCE)
+            query = sa.select(*_FIELDS).where(audit.c.number > after).order_by(audit.c.number)
+            query = query.limit(_ENTRIES_AT_ONCE)
             query = query.where(audit.c.feed == feed) if feed is not None else query
             query = query.where(audit.c.sha256 == file) if file is not None else query
             with self._database.read() as connection:
                 rows = connection.execute(query).all()
             yield from (_entry(row) for row in rows)
-            if len(rows) < _AT_ONCE:
+            if len(rows) < _ENTRIES_AT_ONCE:
                 return
             after = rows[-1].number
 
