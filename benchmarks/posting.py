@@ -35,6 +35,7 @@ TERMS = Terms(
     key_window=timedelta(hours=24),
     rate=None,
     probe=timedelta(seconds=40),
+    settling=timedelta(seconds=30),
     waits=Waits(first=0.5, longest=30, budget=120, retry_after=3600),
     breaking=Breaking(failures=5, waits=Waits(first=5, longest=300)),
 )

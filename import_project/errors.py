@@ -190,9 +190,14 @@ class PostingError(ImportProjectError):
 
 
 class ApiUnavailable(PostingError):
-    """The API gave no answer, or one that says try later."""
+    """The API gave no answer, or one that says try later, and may say when (`retry_after`, as that header). What has
+    not `left` certainly never came there."""
 
     retry = True
+
+    def __init__(self, what: str, *, do: str | None = None, retry_after: str | None = None, left: bool = True) -> None:
+        self.retry_after, self.left = retry_after, left
+        super().__init__(what, do=do)
 
 
 class ApiRefusesUs(PostingError):

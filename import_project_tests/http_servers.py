@@ -40,6 +40,7 @@ class ApiPeer:
     methods: list[str] = field(default_factory=list)
     receipt: str = ""
     reject_status: int = 400
+    held_answer: str | None = None
     slow_down: int = 0
     in_flight: int = 0
     retry_after: str = ""
@@ -62,6 +63,21 @@ class Dropped(Response):
         await send({"type": "http.response.start", "status": 201, "headers": [(b"content-length", b"100")]})
 
 
+def _held(peer: ApiPeer) -> Any:
+    """What took effect, asked for by its fields."""
+
+    async def held(request: Request) -> Response:
+        if peer.mode == "fail":
+            return JSONResponse({"error": "down"}, status_code=503)
+        if peer.held_answer is not None:
+            return Response(peer.held_answer, media_type="application/json")
+        wanted = request.query_params.items()
+        found = [{**b, "key": k} for k, _, b in peer.effects if all(str(b.get(n)) == v for n, v in wanted)]
+        return JSONResponse({"items": found, "next": None})
+
+    return held
+
+
 def _api(peer: ApiPeer) -> Starlette:
     async def invoices(request: Request) -> Response:
         if request.headers.get("authorization") != f"Bearer {peer.token}" or peer.mode == "refuse_us":
@@ -71,13 +87,6 @@ def _api(peer: ApiPeer) -> Starlette:
         start = int(request.query_params.get("from", "0"))
         more = f"/invoices?from={start + 2}" if start + 2 < len(peer.invoices) else None
         return JSONResponse({"items": peer.invoices[start : start + 2], "next": more})
-
-    async def held(request: Request) -> Response:
-        if peer.mode == "fail":
-            return JSONResponse({"error": "down"}, status_code=503)
-        wanted = request.query_params.items()
-        found = [{**b, "key": k} for k, _, b in peer.effects if all(str(b.get(n)) == v for n, v in wanted)]
-        return JSONResponse({"items": found, "next": None})
 
     async def take(request: Request) -> Response:
         peer.under_way += 1
@@ -144,7 +153,7 @@ def _api(peer: ApiPeer) -> Starlette:
     return Starlette(
         routes=[
             Route("/invoices", invoices),
-            Route("/held", held),
+            Route("/held", _held(peer)),
             Route("/batch", take_batch, methods=["POST"]),
             Route("/{path:path}", take, methods=["POST", "PUT", "PATCH"]),
         ],

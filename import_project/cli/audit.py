@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,20 +47,23 @@ def list_audit(feed: str | None, file: str | None, *, as_json: bool) -> None:
             ids = {o.sha256 for o in parts.ledger.outcomes.all(feed) if file in {o.name, o.partition}}
             if not ids:
                 raise ConfigError(f"no file {file} has ended", do="see `import-project files`")
-        entries = [e for e in parts.ledger.audit.entries(feed=feed) if ids is None or e.sha256 in ids]
-    if as_json:
-        print_json([_plain(e) for e in entries])
-        return
+        found = (e for e in parts.ledger.audit.entries(feed=feed) if ids is None or e.sha256 in ids)
+        if as_json:
+            print_json([_plain(e) for e in found])
+            return
+        count, entries = 0, deque[Entry](maxlen=_MOST_SHOWN)
+        for count, entry in enumerate(found, start=1):  # noqa: B007 - counted for what is told below
+            entries.append(entry)
     table = Table("entry", "at (UTC)", "what", "feed", "by", "told")
-    for e in entries[-_MOST_SHOWN:]:
+    for e in entries:
         told = Text(_told(e.what, json.loads(e.facts)))
         table.add_row(
             str(e.number), f"{e.at:%Y-%m-%d %H:%M:%S}", e.what, e.feed or "-", Text(one_line(e.done_by)), told
         )
     console = table_console()
     console.print(table)
-    if len(entries) > _MOST_SHOWN:
-        console.print(f"the last {_MOST_SHOWN} of {len(entries):,}: name a --feed or --file, or say --json")
+    if count > _MOST_SHOWN:
+        console.print(f"the last {_MOST_SHOWN} of {count:,}: name a --feed or --file, or say --json")
 
 
 def _plain(entry: Entry) -> dict[str, Any]:

@@ -9,19 +9,21 @@ from datetime import timedelta
 from typing import Any
 from uuid import uuid4
 
+import click
 from rich.table import Column, Table
 from rich.text import Text
 
 from import_project.cli.installation import all_feeds, installation, named_feed, print_json
 from import_project.cli.outcome_table import table_console
 from import_project.errors import ConfigError, one_line
+from import_project.pipeline.audit import history
 from import_project.pipeline.dead_letters import Word, find_posting, replay_postings, settle_posting, shown
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.verify import Verified, verify_api
 from import_project.records.postings import KeptPosting, PostingState
 
 _MOST_SHOWN = 100
-_SHORT = 15
+_SHORT, _WIDEST = 15, 60
 _COLOURS = {"done": "green", "rejected": "red", "dead": "bold red", "unknown": "yellow"}
 _OPEN = tuple(state for state in PostingState if state is not PostingState.DONE)
 
@@ -44,17 +46,28 @@ def list_postings(feed: str | None, states: Sequence[str], file: str | None, *, 
                 if len(rows) < _MOST_SHOWN:
                     rows.append((one, names.of(one)))
     console = table_console()
-    table = Table("posting", "state", "row", Column("file", overflow="fold"), "tries", "status", "the API's words")
+    if not rows:
+        console.print("no such posting: what is done is not listed without --state done")
+        return
+    table = Table("posting", "state", "row", Column("file", overflow="fold"), "path", "tries", "the API's words")
     for one, name in rows:
-        cells = [Text(c) for c in (str(one.id), one.state, str(one.row_number), one_line(name), str(one.attempts))]
+        told = (one.id, one.state, one.row_number, one_line(name), one_line(one.path), one.attempts, one.receipt or "-")
+        cells = [Text(_cut(one_line(str(c)))) for c in told]
         cells[1].stylize(_COLOURS.get(one.state, ""))
-        said = Text(one_line(one.receipt or "-")[:60])
-        table.add_row(*cells, Text("-" if one.status is None else str(one.status)), said)
+        table.add_row(*cells)
     console.print(table)
-    told = ", ".join(f"{n:,} {state}" for state, n in counts.items()) or "none"
-    console.print(f"{sum(counts.values()):,} postings: {told}", highlight=False)
+    counted = ", ".join(f"{n:,} {state}" for state, n in counts.items())
+    console.print(f"{_postings(sum(counts.values()))}: {counted}", highlight=False)
     if sum(counts.values()) > len(rows):
         console.print(f"the first {len(rows)} are shown: name a --feed, --file or --state, or say --json")
+
+
+def _cut(text: str) -> str:
+    return text if len(text) <= _WIDEST else text[: _WIDEST - 1] + "…"
+
+
+def _postings(count: int) -> str:
+    return f"{count:,} posting{'' if count == 1 else 's'}"
 
 
 class _FileNames:
@@ -73,7 +86,10 @@ class _FileNames:
 def show_posting(name: str, *, as_json: bool) -> None:
     """Print everything about one posting."""
     with installation() as parts:
-        told = shown(parts, find_posting(parts, name))
+        one = find_posting(parts, name)
+        told = shown(parts, one) | {"history": history(parts, one)}
+    if as_json:
+        told["history"] = [{**h, "at": h["at"].isoformat(timespec="seconds")} for h in told["history"]]
     _print(told, as_json=as_json)
 
 
@@ -89,8 +105,9 @@ def _print(told: dict[str, Any], *, as_json: bool) -> None:
         "body": told["body"],
         "tries": f"{told['attempts']}, the last change at {told['changed_at']}",
         "sent first": told["sent_at"] or "-",
-        "answer": f"{told['status'] or ''} {told['receipt'] or '-'}".strip(),
+        "answer": told["receipt"] or "-",
     }
+    lines |= {f"{h['at']:%Y-%m-%d %H:%M:%S}": f"{h['told']} by {h['by']}" for h in told.get("history", ())}
     table = Table(show_header=False, box=None)
     for key, value in lines.items():
         table.add_row(Text(key, style="bold"), Text(one_line(str(value))))
@@ -104,6 +121,8 @@ def replay_named(
     if bool(names) == (state is not None):
         raise ConfigError("name postings, or a --state of which all are replayed")
     word = Word(by=by or getpass.getuser(), note=note)
+    if feed is not None:
+        named_feed(feed)
     with installation() as parts:
         if names:
             some = [find_posting(parts, name) for name in dict.fromkeys(names)]
@@ -112,18 +131,21 @@ def replay_named(
         by_file: defaultdict[tuple[str, str], list[KeptPosting]] = defaultdict(list)
         for one in some:
             by_file[one.feed, one.sha256].append(one)
-        now = [
-            one
-            for (of_feed, _), mine in by_file.items()
-            for one in replay_postings(parts, named_feed(of_feed), mine, word, owner=f"postings-{uuid4().hex[:12]}")
-        ]
-        told = [shown(parts, one) for one in now]
+        told, refused = list[dict[str, Any]](), list[str]()
+        for (of_feed, _), mine in by_file.items():
+            owner = f"postings-{uuid4().hex[:12]}"
+            now, not_replayed = replay_postings(parts, named_feed(of_feed), mine, word, owner=owner)
+            told += [shown(parts, one) for one in now]
+            refused += not_replayed
+    for line in refused:
+        click.echo(f"not replayed: {line}", err=True)
     if as_json:
         print_json(told)
         return
     counts = Counter(one["state"] for one in told)
     console = table_console()
-    console.print(f"{len(told):,} replayed: " + (", ".join(f"{n:,} {s}" for s, n in counts.items()) or "none"))
+    counted = ", ".join(f"now {n:,} {s}" for s, n in counts.items()) or "there was none in this state"
+    console.print(f"{_postings(len(told))} replayed: {counted}", highlight=False)
     if len(told) == 1:
         _print(told[0], as_json=False)
 
@@ -177,8 +199,9 @@ def _print_verified(found: dict[str, Verified], unasked: dict[str, str], rows: S
             table.add_row(row["feed"], row["what"], *cells, row["key"][:_SHORT], Text(one_line(row["told"])))
         console.print(table)
     for name, one in found.items():
-        verdict = f"{len(one.differences):,} differences" if one.differences else "all as the ledger says"
-        console.print(f"{name}: {one.compared:,} postings compared, {verdict}", markup=False, highlight=False)
+        count = len(one.differences)
+        verdict = f"{count:,} difference{'' if count == 1 else 's'}" if count else "all as the ledger says"
+        console.print(f"{name}: {_postings(one.compared)} compared, {verdict}", markup=False, highlight=False)
         for path in one.unasked:
             console.print(f"{name}: {path} has no look_up and no listing: not compared", markup=False, highlight=False)
     for why in unasked.values():

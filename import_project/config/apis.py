@@ -4,15 +4,19 @@ peace."""
 import re
 from collections.abc import Collection
 from datetime import timedelta
+from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 
-from pydantic import BeforeValidator, Field, model_validator
+from pydantic import AfterValidator, BeforeValidator, Field, model_validator
 
 from import_project.config.schemas import Name
 from import_project.config.values import ExistingFile, Secret, Strict, Text, Url, UrlPath
-from import_project.posting.templates import fields_of
+from import_project.posting.templates import fields_of, texts_of
 from import_project.records import endpoints
 from import_project.records.terms import Breaking, Terms, Waits
+
+_TAKEN_HEADERS = frozenset({"authorization", "content-type", "content-length", "accept", "host", "x-tenant-id"})
 
 
 class Retry(Strict):
@@ -38,6 +42,27 @@ class Breaker(Strict):
     longest_seconds: float = Field(default=300, gt=0)
 
 
+def _header(name: str) -> str:
+    if re.fullmatch(r"[A-Za-z0-9-]+", name) is None:
+        raise ValueError(f"{name!r} is no name of a header")
+    if name.lower() in _TAKEN_HEADERS:
+        raise ValueError(f"the header {name} has a meaning of its own")
+    return name
+
+
+def _bare(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.query or parts.fragment or parts.username or parts.password:
+        raise ValueError("must be an address alone, without user, query or fragment")
+    return url
+
+
+def _certificates(path: Path) -> Path:
+    if b"-----BEGIN CERTIFICATE-----" not in path.read_bytes():
+        raise ValueError(f"{path} holds no certificate (PEM)")
+    return path
+
+
 class Api(Strict):
     """A receiving HTTP API. `concurrency` bounds the requests under way; time-outs in seconds.
 
@@ -46,11 +71,11 @@ class Api(Strict):
     """
 
     api: Name
-    base_url: Url
+    base_url: Annotated[Url, AfterValidator(_bare)]
     token: Secret
     tenant_id: Text | None = None
-    ca_file: ExistingFile | None = None
-    key_header: Annotated[str, Field(pattern=r"^[A-Za-z0-9-]+$")] = "Idempotency-Key"
+    ca_file: Annotated[ExistingFile, AfterValidator(_certificates)] | None = None
+    key_header: Annotated[str, AfterValidator(_header)] = "Idempotency-Key"
     key_hours: float = Field(default=24, gt=0, le=87_600)
     concurrency: int = Field(default=16, ge=1, le=256)
     requests_per_second: float | None = Field(default=None, gt=0)
@@ -68,6 +93,7 @@ class Api(Strict):
             key_window=timedelta(hours=self.key_hours),
             rate=self.requests_per_second,
             probe=timedelta(seconds=self.connect_seconds + self.timeout_seconds),
+            settling=timedelta(seconds=self.timeout_seconds),
             waits=Waits(
                 first=retry.first_seconds,
                 longest=retry.longest_seconds,
@@ -96,6 +122,12 @@ class LookUp(Strict):
     path: UrlPath
     same: tuple[str, ...] = ()
 
+    @model_validator(mode="after")
+    def _tells(self) -> Self:
+        if not self.same and "key" not in fields_of(self.path):
+            raise ValueError("same is missing: fields by which what is found is known as ours")
+        return self
+
 
 class Listing(Strict):
     """Where the API lists what it has."""
@@ -123,9 +155,11 @@ class Endpoint(Strict):
     @model_validator(mode="after")
     def _fits(self) -> Self:
         looks = [self.path, self.look_up.path if self.look_up else "", self.listing.path if self.listing else ""]
-        for path in looks:
-            if "{" in re.sub(r"\{\w+\}", "", path) or "}" in re.sub(r"\{\w+\}", "", path):
-                raise ValueError(f"braces in {path!r} must hold one name each, such as {{invoice_id}}")
+        for text in (*looks, *texts_of(self.body)):
+            if set("{}") & set(re.sub(r"\{\w+\}", "", text)):
+                raise ValueError(f"braces in {text!r} must hold one name each, such as {{invoice_id}}")
+        if self.body is not None and not fields_of(self.body):
+            raise ValueError("body names no field in braces: every posting would be the same")
         if self.listing is not None and fields_of(self.listing.path):
             raise ValueError("listing lists everything: its path has nothing in braces")
         if self.batch is not None and fields_of(self.path):
@@ -158,6 +192,8 @@ def field_problem(endpoint: Endpoint, known: Collection[str]) -> str | None:
     if strange := sorted(asked - set(known)):
         return f"there is no {', '.join(strange)} to post, only {', '.join(sorted(known))}"
     body = endpoint.body
+    if endpoint.batch is not None and endpoint.batch.key in (body if isinstance(body, dict) else known):
+        return f"batch.key: {endpoint.batch.key} is a field of the posted body already"
     posted = {"key", *(body if isinstance(body, dict) else known)}
     looks = [("look_up", endpoint.look_up), ("listing", endpoint.listing)]
     for name, look in looks:

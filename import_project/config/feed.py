@@ -16,6 +16,7 @@ from import_project.config.schemas import Name
 from import_project.config.sources import Source
 from import_project.config.values import Strict
 from import_project.formats.registry import ROW_FORMATS
+from import_project.posting.templates import fields_of
 
 
 def _schema_name(text: str) -> str:
@@ -37,6 +38,9 @@ PAYMENT_FIELDS: Mapping[str, frozenset[str]] = {
     ),
     "credits": frozenset({*_COMMON, *_PAYER, *_RULE, "invoice_ids", "amount"}),
 }
+#: What every payment has, so that a path may hold it.
+_NEVER_EMPTY = {"payment_id", "invoice_id", "currency", "account", "booking_date", "payment_amount", "amount"}
+_NEVER_EMPTY |= {"reason", "rule", "rule_version"}
 _ENDPOINTS = ("rows", "matched", "unmatched", "credits")
 _CALLS = ("on_row", "on_matched", "on_unmatched")
 
@@ -62,8 +66,12 @@ class Post(Strict):
     def _fields_exist(self) -> Self:
         for key, fields in PAYMENT_FIELDS.items():
             endpoint = getattr(self, key)
-            if endpoint is not None and (problem := field_problem(endpoint, fields)):
+            if endpoint is None:
+                continue
+            if problem := field_problem(endpoint, fields):
                 raise ValueError(f"{key}: {problem}")
+            if empty := sorted(fields_of(endpoint.path) - _NEVER_EMPTY):
+                raise ValueError(f"{key}: the path needs {', '.join(empty)}, which a payment may lack")
         if self.matched is not None and "invoice_id" not in self.matched.names_posted(PAYMENT_FIELDS["matched"]):
             raise ValueError("matched must hold {invoice_id} in its path or body")
         return self

@@ -77,6 +77,7 @@ class LoadedFeed:
                 key_window=None,
                 rate=None,
                 probe=timedelta(hours=1),
+                settling=timedelta(0),
                 waits=Waits(first=0.5, longest=30),
                 breaking=Breaking(failures=5, waits=waits),
             )
@@ -176,11 +177,14 @@ def _check_rows_endpoint(path: Path, feed: Feed, schema: RowSchema | None) -> No
     columns = {c.name: c for c in schema.columns}
     if problem := field_problem(rows, columns):
         raise ConfigError(f"{path}: post.rows: {problem}")
-    for name in sorted(fields_of(rows.path)):
-        if not columns[name].required:
-            raise ConfigError(
-                f"{path}: post.rows: the path needs {name}, which the schema lets be empty", do="require it"
-            )
+    needed = {"path": fields_of(rows.path)}
+    if rows.look_up is not None and rows.body is None:
+        needed["look_up"] = fields_of(rows.look_up.path) - {"key"}
+    for what, names in needed.items():
+        for name in sorted(names):
+            if not columns[name].required:
+                told = f"{path}: post.rows: the {what} needs {name}, which the schema lets be empty"
+                raise ConfigError(told, do="require it")
 
 
 def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:

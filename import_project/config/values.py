@@ -97,9 +97,9 @@ class Secret(Strict):
         if self.env is not None:
             if self.env not in environ:
                 raise ConfigError(f"the secret in environment variable {self.env} is not set")
-            return environ[self.env]
+            return environ[self.env].strip("\r\n")
         assert self.file is not None
         try:
-            return self.file.read_text(encoding="utf-8").strip("\n")
+            return self.file.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the secret in file {self.file} cannot be read: {error}") from None

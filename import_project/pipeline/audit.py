@@ -1,11 +1,13 @@
-"""Proving the audit log: its chain is whole, and decisions and postings in the ledger are as it tells."""
+"""Proving the audit log: its chain is whole, and what postings say, and their states, are as it tells."""
 
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 from import_project.pipeline.parts import Parts
 from import_project.records.audit import FIRST, Act, Entry, request_digest
+from import_project.records.postings import KeptPosting
 
 _MOST_TOLD = 100
 
@@ -80,3 +82,25 @@ def _file_problems(parts: Parts, feed: str, file: str, begun: int) -> Iterator[s
             yield f"{where} is {row.state}, the log says {state}"
     for key in requests:
         yield f"{feed}: the posting with the key {key} is gone"
+
+
+def history(parts: Parts, posting: KeptPosting) -> list[dict[str, Any]]:
+    """Return what the log tells of one posting, in order: `at` (aware UTC), `told`, `by`."""
+    told = (
+        (entry, _of_posting(entry, posting.key))
+        for entry in parts.ledger.audit.entries(feed=posting.feed, file=posting.sha256)
+    )
+    return [{"at": entry.at, "told": what, "by": entry.done_by} for entry, what in told if what is not None]
+
+
+def _of_posting(entry: Entry, key: str) -> str | None:
+    facts = json.loads(entry.facts)
+    if entry.what is Act.DECIDED:
+        return "decided" if any(key == k for one in facts["decisions"] for k, _ in one["postings"]) else None
+    if entry.what is Act.SENT:
+        return "sent" if key in facts["keys"] else None
+    if entry.what is Act.ANSWERED:
+        return next((f"{status or 'no'} answer: {state}" for k, state, status, _ in facts["answers"] if k == key), None)
+    if entry.what is Act.BY_HAND and key in facts["keys"]:
+        return f"now {facts['state']}" + (f": {facts['note']}" if facts["note"] else "")
+    return None

@@ -1,15 +1,16 @@
 """Postings that need a person: found, explained, sent again with their keys, or settled by a person's word."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 from import_project.config.load import LoadedFeed
-from import_project.errors import ConfigError
+from import_project.errors import ApiUnavailable, ConfigError
 from import_project.frames import ROW_NUMBER
 from import_project.pipeline.conclude import conclude
-from import_project.pipeline.hold import Facts, Held, Step, run_step
+from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import post_matched, post_rows, post_unmatched
 from import_project.records.postings import KeptPosting, PostingState
@@ -72,44 +73,57 @@ _TIMES = ("frozen_at", "sent_at", "changed_at")
 
 
 def replay_postings(
-    parts: Parts, loaded: LoadedFeed, some: Iterable[KeptPosting], word: Word, *, owner: str
-) -> list[KeptPosting]:
+    parts: Parts, loaded: LoadedFeed, some: Sequence[KeptPosting], word: Word, *, owner: str
+) -> tuple[list[KeptPosting], list[str]]:
     """Let dead or rejected postings of one file be sent again, with their keys, and send them.
 
-    Returns how they stand then.
+    Returns how they stand then, and why some were not replayed. Raises ConfigError when none was.
     """
-    some = list(some)
+    again, refused = set[int](), list[ConfigError]()
 
     async def decide(held: Held) -> Facts:
-        again = set[int]()
         for one in sorted(some, key=lambda p: p.id):
-            if one.id not in again:  # what takes another back goes with that one
+            if one.id in again:  # what takes another back goes with that one
+                continue
+            try:
                 now = held.parts.clock()
-                replayed = held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, now)
-                again |= {p.id for p in replayed}
+                again.update(
+                    p.id for p in held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, now)
+                )
+            except ConfigError as error:
+                refused.append(error)
+        if not again and refused:
+            raise refused[0]
         return {"replayed": len(again)}
 
-    return _carried_out(parts, loaded, some, decide, owner)
+    sending = (post_rows,) if loaded.feed.kind == "rows" else (post_matched, post_unmatched)
+    for step in (decide, *sending, conclude):
+        run_step(parts, loaded, _partition(parts, some[0]), owner=owner, step=step)
+    return _standing(parts, [one for one in some if one.id in again]), [error.line for error in refused]
 
 
 def settle_posting(
     parts: Parts, loaded: LoadedFeed, one: KeptPosting, state: PostingState, word: Word, *, owner: str
 ) -> KeptPosting:
-    """Take a person's word that the API has a posting (`done`), or never will (`rejected`). Returns how it stands."""
+    """Take a person's word that the API has a posting (`done`), or never will (`rejected`). Returns how it stands.
+
+    Nothing is sent; what waited for it is, by the next poll's run.
+    """
 
     async def decide(held: Held) -> Facts:
         held.parts.ledger.dead_letters.settle(held.claim, one, state, word.by, word.note, held.parts.clock())
         return {"settled": 1}
 
-    return _carried_out(parts, loaded, [one], decide, owner)[0]
+    partition = _partition(parts, one)
+    run_step(parts, loaded, partition, owner=owner, step=decide)
+    with suppress(ApiUnavailable):  # others of the file still wait: its next run concludes it
+        run_step(parts, loaded, partition, owner=owner, step=conclude)
+    return _standing(parts, [one])[0]
 
 
-def _carried_out(
-    parts: Parts, loaded: LoadedFeed, some: list[KeptPosting], decide: Step, owner: str
-) -> list[KeptPosting]:
-    feed, file = some[0].feed, some[0].sha256
-    partition = parts.ledger.arrivals.bringer(feed, file).partition or ""
-    sending = (post_rows,) if loaded.feed.kind == "rows" else (post_matched, post_unmatched)
-    for step in (decide, *sending, conclude):
-        run_step(parts, loaded, partition, owner=owner, step=step)
+def _partition(parts: Parts, one: KeptPosting) -> str:
+    return parts.ledger.arrivals.bringer(one.feed, one.sha256).partition or ""
+
+
+def _standing(parts: Parts, some: Sequence[KeptPosting]) -> list[KeptPosting]:
     return [parts.ledger.dead_letters.called(str(one.id))[0] for one in some]

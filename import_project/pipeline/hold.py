@@ -83,6 +83,18 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
             raise
 
 
+@contextmanager
+def also_held(held: Held, partition: str) -> Iterator[Held]:
+    """Hold another file of the feed for a while, for the same run. Raises ClaimLost when another run holds it."""
+    parts, owner = held.parts, held.claim.owner
+    arrival, claim = parts.ledger.arrivals.claim(
+        held.feed, partition, owner=owner, now=parts.clock(), lease=parts.lease
+    )
+    with _renewed(parts, claim):
+        yield Held(parts=parts, loaded=held.loaded, arrival=arrival, claim=claim)
+    parts.ledger.arrivals.release(claim)
+
+
 async def _awaited(step: Step, held: Held) -> Facts | None:
     return await step(held)
 

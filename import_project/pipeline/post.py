@@ -3,14 +3,16 @@ leaves it out."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from datetime import date, datetime
 from decimal import Decimal
 
 import polars as pl
 
+from import_project.errors import ClaimLost
 from import_project.frames import IDENTITY, ROW_NUMBER
 from import_project.pipeline.freeze import freeze
-from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.hold import Facts, Held, also_held
 from import_project.pipeline.identity import subject
 from import_project.pipeline.quarantine import IDENTITY_NOW
 from import_project.pipeline.requests import request_of
@@ -53,15 +55,17 @@ async def post_unmatched(held: Held) -> Facts:
 
 
 async def _send_again(held: Held) -> dict[str, int]:
-    others = held.parts.ledger.postings.decided_again(held.feed, other_than=held.sha256)
-    sent = 0
-    for file in others:
-        for kinds in ((PostingKind.MATCHED, PostingKind.CREDIT), (PostingKind.UNMATCHED,)):
-            sent += (await _send(held, *kinds, file=file))["sent"]
+    """One that another run holds is sent by that, or by a later poll's."""
+    parts, sent = held.parts, 0
+    for file in parts.ledger.postings.decided_again(held.feed, other_than=held.sha256):
+        partition = parts.ledger.arrivals.bringer(held.feed, file).partition or ""
+        with suppress(ClaimLost), also_held(held, partition) as other:
+            for kinds in ((PostingKind.MATCHED, PostingKind.CREDIT), (PostingKind.UNMATCHED,)):
+                sent += (await _send(other, *kinds))["sent"]
     return {"sent of earlier files": sent} if sent else {}
 
 
-async def _send(held: Held, *kinds: PostingKind, file: str | None = None) -> dict[str, int]:
+async def _send(held: Held, *kinds: PostingKind) -> dict[str, int]:
     parts = held.parts
     async with _client(held, kinds[0]) as client:
         outbox = Outbox(
@@ -69,7 +73,7 @@ async def _send(held: Held, *kinds: PostingKind, file: str | None = None) -> dic
             parts.ledger.postings,
             parts.ledger.apis,
             held.claim,
-            file or held.sha256,
+            held.sha256,
             target=held.loaded.target,
             terms=held.loaded.terms,
             routes=held.loaded.routes,

@@ -2,7 +2,6 @@
 
 import asyncio
 import itertools
-import json
 from collections.abc import AsyncIterator, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,7 +11,7 @@ from import_project.config.load import LoadedFeed
 from import_project.errors import ConfigError
 from import_project.pipeline.parts import Parts
 from import_project.posting.client import ImportApiClient
-from import_project.posting.look_ups import differences, look_up
+from import_project.posting.look_ups import differences, look_up, values_of
 from import_project.records.endpoints import Listing, LookUp
 from import_project.records.postings import KeptPosting, PostingKind, PostingState
 
@@ -72,7 +71,8 @@ async def _against_listing(
     found: Verified,
 ) -> None:
     seen: set[str] = set()
-    async for items in _chunks(client.pages(listing.path)):
+    async for page in _chunks(client.pages(listing.path)):
+        items = [item for item in page if hasattr(item, "get")]
         by_key = {str(item.get(listing.key, "")): item for item in items}
         known = parts.ledger.dead_letters.by_keys(loaded.target, list(by_key))
         for key, item in by_key.items():
@@ -98,18 +98,13 @@ def _compared(
         yield Difference(what="twice", key=key, posting=one, told="the API lists it more than once")
     if one.state is not PostingState.DONE:
         yield Difference(what="unexpected", key=key, posting=one, told=f"the API has it, here it is {one.state}")
-    if names := differences(same, _values(one), item):
+    if names := differences(same, values_of(one), item):
         yield Difference(what="differs", key=key, posting=one, told=_difference(names, one, item))
 
 
 def _difference(names: Iterable[str], one: KeptPosting, item: Mapping[str, Any]) -> str:
-    values = _values(one)
+    values = values_of(one)
     return ", ".join(f"{n}: posted {values.get(n)!r}, the API has {item.get(n)!r}" for n in names)
-
-
-def _values(one: KeptPosting) -> dict[str, Any]:
-    body = json.loads(one.body)
-    return {**(body if isinstance(body, dict) else {}), "key": one.key}
 
 
 def _missing(one: KeptPosting) -> Difference:
@@ -147,7 +142,7 @@ async def _looked_up(client: ImportApiClient, how: LookUp, one: KeptPosting) -> 
         told = f"the API has it, here it is {one.state}"
         return [Difference(what="unexpected", key=one.key, posting=one, told=told)]
     if there.other and done and not there.alike:
-        names = differences(how.same, _values(one), there.other[0])
+        names = differences(how.same, values_of(one), there.other[0])
         return [Difference(what="differs", key=one.key, posting=one, told=_difference(names, one, there.other[0]))]
     return [_missing(one)] if done and not there.alike else []
 
@@ -161,8 +156,10 @@ def _postings(
 ) -> Iterator[KeptPosting]:
     if not kinds:
         return iter(())
-    kept = parts.ledger.dead_letters.kept(states=states, feed=loaded.name, api=loaded.target, since=since)
-    return (one for one in kept if one.kind in kinds)
+    each = (
+        parts.ledger.dead_letters.kept(states=(s,), feed=loaded.name, api=loaded.target, since=since) for s in states
+    )
+    return (one for one in itertools.chain.from_iterable(each) if one.kind in kinds)
 
 
 async def _chunks(items: AsyncIterator[dict[str, Any]]) -> AsyncIterator[list[dict[str, Any]]]:

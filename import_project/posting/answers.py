@@ -20,13 +20,16 @@ RECEIPT_LENGTH = 2_000
 class Reply:
     """What came back from one try. `status` is None when no whole answer came; `text` is then why.
 
-    `retry_after` is that header, `html` whether a web page came.
+    `retry_after` is that header, `html` whether a web page came, `item` whether it is one result of a batch. What has
+    not `left` certainly never came there.
     """
 
     status: int | None
     text: str
     retry_after: str | None = None
     html: bool = False
+    item: bool = False
+    left: bool = True
 
 
 class Stop(StrEnum):
@@ -58,6 +61,16 @@ class Judged:
     verdict: Verdict | None
 
 
+def clean(text: str) -> str:
+    """Return a text that every database takes: no NUL, no half of a character, of bounded length."""
+    return text.encode("utf-8", "replace").decode().replace("\x00", "")[:RECEIPT_LENGTH]
+
+
+def untouched(posting: Posting) -> PostingState:
+    """Return how a posting stands after a try that changed nothing: one that may have taken effect stays so."""
+    return PostingState.READY if posting.state is PostingState.READY else PostingState.UNKNOWN
+
+
 def try_later(status: int) -> bool:
     """Whether a status says that the same request may be right later."""
     return status in {408, 409, *_NOT_DONE} or status >= 500
@@ -85,15 +98,14 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: 
     before stays `unknown` whatever says that this try did not. `took_at` is when the API last took any posting;
     `receipt` is a field that the answer to a posting that was taken must have.
     """
-    status, said = reply.status, reply.text.replace("\x00", "")  # which PostgreSQL cannot hold
-    before = PostingState.READY if posting.state is PostingState.READY else PostingState.UNKNOWN
-    told = (said if status is None else f"{status} {said}")[:RECEIPT_LENGTH]
+    status, said, before = reply.status, reply.text, untouched(posting)
+    told = clean(said if status is None else f"{status} {said}")
     if status is None:
-        return Verdict(state=PostingState.UNKNOWN, told=told, fault=True)
+        return Verdict(state=PostingState.UNKNOWN if reply.left else before, told=told, fault=True)
     if 200 <= status < 300:
         if reply.html or (receipt is not None and not _has(said, receipt)):
             return Verdict(state=PostingState.UNKNOWN, told=told, stop=Stop.UNUSABLE)
-        return Verdict(state=PostingState.DONE, told=said[:RECEIPT_LENGTH])
+        return Verdict(state=PostingState.DONE, told=clean(said))
     if slow_down(status):
         return Verdict(state=before, told=told)
     if status == 409:
@@ -114,7 +126,7 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: 
 def _has(said: str, field: str) -> bool:
     try:
         answer = json.loads(said)
-    except ValueError:
+    except (ValueError, RecursionError):
         return False
     return isinstance(answer, dict) and answer.get(field) is not None
 
@@ -125,7 +137,7 @@ def _failed(posting: Posting, status: int, told: str, took_at: datetime | None) 
     others = took_at is not None and posting.changed_at is not None and took_at > posting.changed_at
     repeats = posting.repeats + (1 if others else 0) if same else int(status == 500)
     if repeats >= CACHED_AFTER:
-        kept = f"the API keeps this answer for the key: {told}"[:RECEIPT_LENGTH]
+        kept = clean(f"the API keeps this answer for the key: {told}")
         return Verdict(state=PostingState.DEAD, told=kept, repeats=repeats)
     return Verdict(state=PostingState.UNKNOWN, told=told, fault=True, repeats=repeats)
 
@@ -135,16 +147,22 @@ class Next(StrEnum):
 
     SEND = "send"
     LOOK_UP = "look_up"
+    WAIT = "wait"
     PARK = "park"
 
 
 def next_of(posting: Posting, terms: Terms, now: datetime, *, look_up: bool) -> Next:
-    """Say how a posting goes on. One that may have taken effect is looked up where that is possible; else it is sent
-    again with its key as long as the API knows that; else a person must say."""
+    """Say how a posting goes on. One that may have taken effect is looked up where that is possible, once the API has
+    had time to end what it was at; else it is sent again with its key as long as the API knows that; else a person must
+    say."""
     if posting.state is PostingState.READY:
         return Next.SEND
     if look_up:
-        return Next.LOOK_UP
-    if terms.key_window is None or posting.sent_at is None or now - posting.sent_at < terms.key_window:
-        return Next.SEND
-    return Next.PARK
+        soon = posting.changed_at is not None and now - posting.changed_at < terms.settling
+        return Next.WAIT if soon else Next.LOOK_UP
+    return Next.SEND if key_known(posting, terms, now) else Next.PARK
+
+
+def key_known(posting: Posting, terms: Terms, now: datetime) -> bool:
+    """Whether the API still knows the key of a posting for certain, if it ever came there."""
+    return terms.key_window is None or posting.sent_at is None or now - posting.sent_at < terms.key_window

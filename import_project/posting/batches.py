@@ -33,7 +33,7 @@ def replies_of(batch: Batch, some: Sequence[Posting], reply: Reply) -> list[Repl
 
 def _results(batch: Batch, some: Sequence[Posting], text: str) -> list[Reply]:
     found = _listed(batch, text)
-    keyed = {item.get(batch.key): item for item in found}
+    keyed = {key: item for item in found if isinstance(key := item.get(batch.key), str)}
     if len(keyed) == len(found) and set(keyed) <= {p.key for p in some}:
         return [_one(batch, keyed.get(p.key)) for p in some]
     if len(found) == len(some) and not any(batch.key in item for item in found):
@@ -44,7 +44,7 @@ def _results(batch: Batch, some: Sequence[Posting], text: str) -> list[Reply]:
 def _listed(batch: Batch, text: str) -> list[Mapping[str, Any]]:
     try:
         whole = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return []
     found = whole.get(batch.results) if batch.results is not None and isinstance(whole, dict) else whole
     good = isinstance(found, list) and all(isinstance(item, dict) for item in found)
@@ -55,4 +55,5 @@ def _one(batch: Batch, item: Mapping[str, Any] | None) -> Reply:
     status = None if item is None else item.get(batch.status)
     if item is None or not isinstance(status, int) or isinstance(status, bool):
         return Reply(status=None, text=_NO_RESULT)
-    return Reply(status=status, text=json.dumps(item, ensure_ascii=False, separators=(",", ":")))
+    text = json.dumps(item, ensure_ascii=False, separators=(",", ":"))
+    return Reply(status=status, text=text, item=True)

@@ -43,24 +43,32 @@ class CallbackClient:
 
     async def deliver(self, posting: Posting) -> Reply:
         """Hand one frozen posting over. Returns 200 and the receipt, 400 and why it was rejected, or what it raised."""
-        handed = self._handed(posting)
         try:
+            handed = self._handed(posting)
             if self.concurrency == 1:
                 answer = await asyncio.to_thread(self._call, handed)
             else:
                 answer = self._call(handed)
             if inspect.isawaitable(answer):
                 answer = await answer
+            return Reply(status=200, text=_receipt(answer))
         except RowRejected as rejected:
             return Reply(status=400, text=rejected.what)
         except ImportProjectError as error:
             return self._failed(posting, error.what)
-        except Exception as error:  # noqa: BLE001 - whatever the user's Python raises
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's Python raises
             return self._failed(posting, f"{type(error).__name__}: {error}"[:200])
-        return Reply(status=200, text="" if answer is None else str(answer))
 
     def _failed(self, posting: Posting, told: str) -> Reply:
         return Reply(status=None, text=f"{self._name} failed at row {posting.row_number}: {told}")
+
+
+def _receipt(answer: Any) -> str:
+    """What was returned, as text. It was returned: an object that cannot be shown makes no call of it a failure."""
+    try:
+        return "" if answer is None else str(answer)
+    except Exception:  # noqa: BLE001 - as above
+        return type(answer).__name__
 
 
 def row_of(posting: Posting, feed: str, cells: Mapping[str, CellType]) -> Row:

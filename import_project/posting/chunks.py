@@ -6,23 +6,28 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from import_project.errors import ApiAnswerUnusable, ApiKeyReused, ApiRefusesUs, ImportProjectError
-from import_project.posting.answers import RECEIPT_LENGTH, Judged, Next, Stop, Verdict, next_of, nowhere
+from import_project.errors import ApiAnswerUnusable, ApiKeyReused, ApiRefusesUs, ApiUnavailable, ImportProjectError
+from import_project.posting.answers import Judged, Next, Stop, Verdict, clean, key_known, next_of, nowhere, untouched
 from import_project.posting.look_ups import Asked, found_out, look_up
 from import_project.records.endpoints import Endpoint, LookUp
 from import_project.records.postings import Answer, Posting, PostingKind, PostingState
 from import_project.records.terms import Terms
 
+#: At which try a 404 is about the row, where all that was tried with it got one too.
+_BELIEVED_AT = 3
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """A chunk in parts: `settled` without sending, `ready` to be sent; and why look-ups failed, if they did: what was
-    looked up in vain stays as it is. `heard`: the API has answered a look-up."""
+    """A chunk in parts: `settled` without sending, `ready` to be sent; what is in neither stays as it is. `heard`: the
+    API has answered a look-up; `failed`: it did not, and is asked no more; `vain` is why one posting cannot be
+    looked up."""
 
     settled: tuple[Judged, ...]
     ready: tuple[Posting, ...]
-    failed: ImportProjectError | None
+    failed: ApiUnavailable | ApiRefusesUs | None
     heard: bool
+    vain: str
 
 
 async def planned(
@@ -43,57 +48,65 @@ async def planned(
             settled.append(Judged(posting=posting, reply=None, verdict=_parked(posting)))
         elif step is Next.LOOK_UP and how is not None:
             asked.append((posting, how))
-        else:
+        elif step is Next.SEND:
             ready.append(posting)
     slots = asyncio.Semaphore(places)
 
-    async def ask(posting: Posting, how: LookUp) -> Verdict | ImportProjectError | None:
+    failures, vain = list[ApiUnavailable | ApiRefusesUs](), list[str]()
+
+    async def ask(posting: Posting, how: LookUp) -> None:
         async with slots:
+            if failures:
+                return
             try:
-                return found_out(await look_up(client, how, posting))
-            except ImportProjectError as error:
-                return error
+                found = found_out(await look_up(client, how, posting))
+            except (ApiUnavailable, ApiRefusesUs) as error:
+                failures.append(error)
+                return
+            except ImportProjectError as error:  # about this posting alone: the others go on
+                vain.append(error.what)
+                if key_known(posting, terms, now):
+                    return
+                found = _parked(posting, error.line)
+            if found is None:  # it is not there, so all that was said to it is void
+                ready.append(replace(posting, state=PostingState.READY))
+            else:
+                settled.append(Judged(posting=posting, reply=None, verdict=found))
 
-    found = await asyncio.gather(*(ask(*one) for one in asked))
-    for (posting, _), one in zip(asked, found, strict=True):
-        if one is None:  # proof that it is not there: its key counts as new
-            ready.append(replace(posting, sent_at=None))
-        elif isinstance(one, Verdict):
-            settled.append(Judged(posting=posting, reply=None, verdict=one))
-    failed = next((f for f in found if isinstance(f, ImportProjectError)), None)
-    heard = any(not isinstance(f, ImportProjectError) for f in found)
+    before = len(ready), len(settled)
+    await asyncio.gather(*(ask(*one) for one in asked))
+    heard, failed = (len(ready), len(settled)) != before, failures[0] if failures else None
     ordered = tuple(sorted(ready, key=lambda p: p.id))
-    return Plan(settled=tuple(settled), ready=ordered, failed=failed, heard=heard)
+    return Plan(settled=tuple(settled), ready=ordered, failed=failed, heard=heard, vain=next(iter(vain), ""))
 
 
-def _parked(posting: Posting) -> Verdict:
+def _parked(posting: Posting, look_up: str | None = None) -> Verdict:
     told = f"sent first at {posting.sent_at:%Y-%m-%d %H:%M} UTC, and the API no longer knows its key for certain; "
+    told += f"it cannot be looked up: {look_up}; " if look_up else ""
     told += f"the last answer: {posting.receipt or 'none'}"
-    return Verdict(state=PostingState.DEAD, told=told[:RECEIPT_LENGTH], repeats=posting.repeats)
+    return Verdict(state=PostingState.DEAD, told=clean(told), repeats=posting.repeats)
 
 
 def held_together(judged: Sequence[Judged], *, probe: bool) -> tuple[list[Judged], ImportProjectError | None]:
     """Return what came of a chunk as a whole, and why nothing more is sent, if so.
 
-    Where every posting of several found nobody there, or the one that tried an API after an outage, the address is
-    wrong, not the rows.
+    Where all postings found nobody there, the address may be wrong, not the rows: only at the third try they are
+    believed. The one that tries an API after an outage tells nothing by it.
     """
     replies = [j.reply for j in judged if j.reply is not None]
-    if replies and all(nowhere(r.status) for r in replies) and (len(replies) > 1 or probe):
-        judged = [_unsettled(j) for j in judged]
+    tries = min((j.posting.attempts + 1 for j in judged if j.reply is not None), default=0)
+    nobody = bool(replies) and all(nowhere(r.status) and not r.item for r in replies)
+    if nobody and (probe or tries < _BELIEVED_AT):
+        judged = [_unsettled(j, probe=probe) for j in judged]
     stops = [j.verdict for j in judged if j.verdict is not None and j.verdict.stop is not None]
     return list(judged), _error(stops[0]) if stops else None
 
 
-def _unsettled(judged: Judged) -> Judged:
+def _unsettled(judged: Judged, *, probe: bool) -> Judged:
     if judged.verdict is None or judged.reply is None:
         return judged
-    verdict = replace(judged.verdict, state=_before(judged.posting), stop=Stop.UNUSABLE)
-    return replace(judged, verdict=verdict)
-
-
-def _before(posting: Posting) -> PostingState:
-    return PostingState.READY if posting.state is PostingState.READY else PostingState.UNKNOWN
+    state, stop = untouched(judged.posting), None if probe else Stop.UNUSABLE
+    return replace(judged, verdict=replace(judged.verdict, state=state, stop=stop, fault=probe))
 
 
 def answer_of(judged: Judged, now: datetime) -> Answer:
@@ -103,7 +116,7 @@ def answer_of(judged: Judged, now: datetime) -> Answer:
         return Answer(
             posting_id=posting.id,
             key=posting.key,
-            state=_before(posting),
+            state=untouched(posting),
             status=posting.status,
             receipt=posting.receipt,
             sent_at=posting.sent_at,

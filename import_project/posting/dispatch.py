@@ -44,14 +44,17 @@ class _Flight:
     def take_in(self, posting: Posting, reply: Reply, verdict: Verdict) -> None:
         self.row = self.row + 1 if verdict.fault else 0
         self.held |= slow_down(reply.status) or (reply.retry_after is not None and verdict.fault)
-        self.held |= verdict.stop in {Stop.REFUSED, Stop.KEY_REUSED}
+        self.held |= verdict.stop in {Stop.REFUSED, Stop.UNUSABLE}
         self.judged.append(Judged(posting=posting, reply=reply, verdict=verdict))
+
+
+#: Postings that go in one request, and how, if they are several.
+Request = tuple[Batch | None, list[Posting]]
 
 
 async def dispatch(
     client: Client,
-    chunk: Sequence[Posting],
-    routes: Mapping[PostingKind, Endpoint],
+    requests: Sequence[Request],
     judge: Callable[[Posting, Reply], Verdict],
     *,
     most_failures: int,
@@ -59,12 +62,12 @@ async def dispatch(
     clock: Callable[[], datetime],
     sleep: Callable[[float], Awaitable[object]],
 ) -> list[Judged]:
-    """Send a chunk. After `most_failures` in a row, when the API refuses us or asks for peace, the rest is not tried.
+    """Send requests. After `most_failures` in a row, when the API refuses us or asks for peace, the rest is not tried.
 
-    `slots` are the moments at which requests may leave, one each. The order of the result is the chunk's.
+    `slots` are the moments at which requests may leave, one each. The result is in the order of the postings.
     """
     flight = _Flight(most=most_failures)
-    groups = _groups(chunk, routes)
+    groups = iter(requests)
 
     async def worker() -> None:
         for batch, some in groups:
@@ -78,13 +81,10 @@ async def dispatch(
             await _send(client, batch, some, flight, judge)
 
     await asyncio.gather(*(worker() for _ in range(client.concurrency)))
-    place = {p.id: n for n, p in enumerate(chunk)}
-    return sorted(flight.judged, key=lambda one: place[one.posting.id])
+    return sorted(flight.judged, key=lambda one: one.posting.id)
 
 
-def _groups(
-    chunk: Sequence[Posting], routes: Mapping[PostingKind, Endpoint]
-) -> Iterator[tuple[Batch | None, list[Posting]]]:
+def requests_of(chunk: Sequence[Posting], routes: Mapping[PostingKind, Endpoint]) -> Iterator[Request]:
     """Yield each posting by itself, or with those that go into the same batch."""
     waiting: list[Posting] = []
     for posting in chunk:
@@ -97,7 +97,7 @@ def _groups(
         if waiting and not (alike and batch is not None and len(waiting) < batch.size):
             yield routes[waiting[0].kind].batch, waiting
             waiting = []
-        if batch is None:
+        if batch is None or not posting.body.startswith("{"):  # frozen before there were batches
             yield None, [posting]
         else:
             waiting.append(posting)
@@ -114,20 +114,31 @@ async def _send(
 ) -> None:
     if batch is None:
         (posting,) = some
-        reply = await client.deliver(posting)
+        reply = await _answer(client.deliver(posting))
         flight.take_in(posting, reply, judge(posting, reply))
         return
     content, key = content_of(batch, some)
     several: BatchClient = client  # type: ignore[assignment]  # only endpoints of an API have batches
-    whole = await several.send(some[0].method, some[0].path, content, key)
+    whole = await _answer(several.send(some[0].method, some[0].path, content, key))
     replies = replies_of(batch, some, whole)
     if replies is None:
         half = len(some) // 2
-        await _send(client, batch, some[:half], flight, judge)
-        await _send(client, batch, some[half:], flight, judge)
+        for part in (some[:half], some[half:]):
+            if flight.stopped:
+                flight.judged += [Judged(posting=p, reply=None, verdict=None) for p in part]
+            else:
+                await _send(client, batch, part, flight, judge)
         return
     before = flight.row
     for posting, reply in zip(some, replies, strict=True):
         flight.take_in(posting, reply, judge(posting, reply))
     if flight.row == before + len(some):  # one request that failed is one failure
         flight.row = before + 1
+
+
+async def _answer(trying: Awaitable[Reply]) -> Reply:
+    """A try that breaks in a way nobody foresaw may have taken effect like any other without an answer."""
+    try:
+        return await trying
+    except Exception as error:  # noqa: BLE001 - the posting must not stay `sending`, nor its file be stuck
+        return Reply(status=None, text=f"{type(error).__name__}: {error}"[:200])

@@ -1,7 +1,7 @@
 """Paths and bodies with fields in braces, filled from a row's or payment's values. Pure."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 from urllib.parse import quote
 
@@ -10,13 +10,19 @@ _FIELD = re.compile(r"\{(\w+)\}")
 
 def fields_of(template: Any) -> set[str]:
     """Return the names in braces, wherever they stand in a template."""
+    return {name for text in texts_of(template) for name in _FIELD.findall(text)}
+
+
+def texts_of(template: Any) -> Iterator[str]:
+    """Yield all texts of a template."""
     if isinstance(template, str):
-        return set(_FIELD.findall(template))
-    if isinstance(template, Mapping):
-        return set().union(*(fields_of(v) for v in template.values()))
-    if isinstance(template, list | tuple):
-        return set().union(*(fields_of(v) for v in template))
-    return set()
+        yield template
+    elif isinstance(template, Mapping):
+        for value in template.values():
+            yield from texts_of(value)
+    elif isinstance(template, list | tuple):
+        for value in template:
+            yield from texts_of(value)
 
 
 def filled(template: Any, values: Mapping[str, Any]) -> Any:

@@ -35,3 +35,20 @@ def fast_transport(
     if ca_file is not None:
         builder = builder.add_root_certificate_pem(ca_file.read_bytes())
     return HttpxTransport(builder.build())
+
+
+def cause_of(error: Exception) -> str:
+    """Return why a request failed, in the words of what is behind httpx: refused, no such host, a certificate."""
+    causes = _causes(error)
+    return (causes[-1] if causes else str(error)) or type(error).__name__
+
+
+def never_left(error: Exception) -> bool:
+    """Whether a request certainly never left, because no connection was made."""
+    return "client error (Connect)" in _causes(error)
+
+
+def _causes(error: Exception) -> list[str]:
+    details = getattr(error.__cause__, "details", None)
+    causes = details.get("causes", []) if isinstance(details, dict) else []
+    return [str(one.get("message", "")) for one in causes]

@@ -24,7 +24,8 @@ class Breaking:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Terms:
-    """The terms of one API. `rate` is in requests a second; a `probe` has its answer within that time.
+    """The terms of one API. `rate` is in requests a second; a `probe` has its answer within that time. After
+    `settling` an API that was cut off has ended what it was at: only then a look-up is believed.
 
     Without a `key_window` keys are known for ever.
     """
@@ -33,5 +34,6 @@ class Terms:
     key_window: timedelta | None
     rate: float | None
     probe: timedelta
+    settling: timedelta
     waits: Waits
     breaking: Breaking

@@ -1,6 +1,6 @@
 """A box and a gate in memory that stand for the ledger, and time that passes at once when somebody waits."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
@@ -15,6 +15,7 @@ TERMS = Terms(
     key_window=timedelta(hours=24),
     rate=None,
     probe=timedelta(seconds=40),
+    settling=timedelta(seconds=30),
     waits=Waits(first=0.5, longest=30, budget=120, retry_after=3600),
     breaking=Breaking(failures=5, waits=Waits(first=5, longest=300)),
 )
@@ -47,31 +48,49 @@ class MemoryBox:
         self.postings = {n: replace(_posting(n), **facts) for n in range(1, count + 1)}  # type: ignore[arg-type]
         self.chunks: list[list[int]] = []
         self.most_loaded = 0
+        self.health = Health(api="erp")
 
-    def unsent(self, feed: str, file: str, kinds: Iterable[PostingKind], *, after: int, limit: int) -> list[Posting]:
-        found = [p for n, p in sorted(self.postings.items()) if n > after and p.state in UNSENT][:limit]
+    def unsent(
+        self,
+        feed: str,
+        file: str,
+        kinds: Iterable[PostingKind],
+        *,
+        after: int,
+        limit: int,
+        states: Collection[PostingState] = UNSENT,
+    ) -> list[Posting]:
+        found = [p for n, p in sorted(self.postings.items()) if n > after and p.state in states][:limit]
         self.most_loaded = max(self.most_loaded, len(found))
         return found
 
-    def sending(self, claim: Claim, file: str, some: Sequence[Posting], now: datetime) -> None:
+    def least_tried(self, feed: str, file: str, kinds: Iterable[PostingKind]) -> Posting | None:
+        waiting = [p for p in self.postings.values() if p.state in UNSENT]
+        return min(waiting, key=lambda p: (p.attempts, p.id), default=None)
+
+    def sending(self, claim: Claim, file: str, some: Sequence[Posting], now: datetime) -> set[int]:
         self.chunks.append([p.id for p in some])
         for p in some:
             facts = {"attempts": p.attempts + 1, "sent_at": self.postings[p.id].sent_at or now, "changed_at": now}
             self.postings[p.id] = replace(self.postings[p.id], state=PostingState.SENDING, **facts)  # type: ignore[arg-type]
+        return {p.id for p in some}
 
     def answered(
-        self, claim: Claim, file: str, answers: Sequence[Answer], now: datetime, health: Health | None = None
-    ) -> None:
+        self,
+        claim: Claim,
+        file: str,
+        answers: Sequence[Answer],
+        now: datetime,
+        api: str,
+        change: Callable[[Health], Health],
+    ) -> Health:
         for a in answers:
             facts = {n: getattr(a, n) for n in ("state", "status", "receipt", "sent_at", "repeats")}
             before = self.postings[a.posting_id]
             attempts = before.attempts - int(not a.tried)
             self.postings[a.posting_id] = replace(before, **facts, changed_at=now, attempts=attempts)
-        if health is not None:
-            self.keep(health)
-
-    def keep(self, health: Health) -> None:
-        """Overridden by whoever has a gate."""
+        self.health = change(self.health)
+        return self.health
 
     def states(self) -> dict[PostingState, int]:
         states = [p.state for p in self.postings.values()]
@@ -79,25 +98,30 @@ class MemoryBox:
 
 
 class MemoryGate:
+    """The health is the box's, as in the ledger."""
+
     def __init__(self, box: MemoryBox) -> None:
-        self.known = Health(api="erp")
+        self._box = box
         self.paced: list[tuple[int, float]] = []
         self.paced_until = datetime(1, 1, 1, tzinfo=UTC)
         self.other_probes = 0
-        box.keep = self._keep  # type: ignore[method-assign]
 
-    def _keep(self, health: Health) -> None:
-        self.known = health
+    @property
+    def known(self) -> Health:
+        return self._box.health
+
+    @known.setter
+    def known(self, health: Health) -> None:
+        self._box.health = health
 
     def health(self, api: str) -> Health:
-        return replace(self.known, api=api)
+        return self.known
 
     def probe(self, health: Health, until: datetime) -> bool:
+        self.known = replace(self.known, closed_until=until)
         if self.other_probes:
             self.other_probes -= 1
-            self.known = replace(self.known, closed_until=until)
             return False
-        self.known = replace(self.known, closed_until=until)
         return True
 
     def pace(self, api: str, count: int, rate: float, now: datetime) -> datetime:

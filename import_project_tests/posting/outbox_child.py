@@ -21,6 +21,7 @@ TERMS = Terms(
     key_window=timedelta(hours=24),
     rate=None,
     probe=timedelta(seconds=1),
+    settling=timedelta(seconds=1),
     waits=Waits(first=0.5, longest=30, budget=20, retry_after=60),
     breaking=Breaking(failures=3, waits=Waits(first=1, longest=4)),
 )
@@ -28,7 +29,7 @@ TERMS = Terms(
 
 def main(ledger_url: str, url: str, calls: int, ahead: float, look_up: bool) -> None:
     """Exit with 0 when all is sent, 3 when some has no answer yet."""
-    how = LookUp(path="/held?n={n}") if look_up else None
+    how = LookUp(path="/held?n={n}", same=("n",)) if look_up else None
     clock, fuse, real = Clock(ahead=timedelta(seconds=ahead)), Fuse(calls), Ledger(ledger_url)
     ledger = Fused(real, fuse, ("postings", "apis"))
     claim = real.arrivals.claim("f", "a~1", owner=f"r{ahead}", now=clock(), lease=timedelta(seconds=30))[1]

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from import_project.errors import ApiUnavailable
 from import_project.posting.answers import Judged, Next, Reply, Stop, judge, next_of
-from import_project.posting.health import after_chunk
+from import_project.posting.chunks import held_together
+from import_project.posting.health import after_chunk, longest_peace
 from import_project.posting.waits import jittered, retry_after
 from import_project.records.postings import Health, Posting, PostingKind, PostingState
 from import_project.records.terms import Breaking, Terms, Waits
@@ -22,6 +24,7 @@ TERMS = Terms(
     key_window=timedelta(hours=24),
     rate=None,
     probe=timedelta(seconds=40),
+    settling=timedelta(seconds=30),
     waits=Waits(first=0.5, longest=30, budget=120, retry_after=3600),
     breaking=Breaking(failures=5, waits=Waits(first=5, longest=300)),
 )
@@ -124,13 +127,15 @@ def test_other_words_or_another_status_are_no_kept_answer() -> None:
         (READY, timedelta(days=9), False, Next.SEND),
         (UNKNOWN, timedelta(hours=1), True, Next.LOOK_UP),
         (UNKNOWN, timedelta(days=9), True, Next.LOOK_UP),
+        (UNKNOWN, timedelta(seconds=29), True, Next.WAIT),
         (UNKNOWN, timedelta(hours=23, minutes=59), False, Next.SEND),
         (UNKNOWN, timedelta(hours=24), False, Next.PARK),
         (PostingState.SENDING, timedelta(hours=25), False, Next.PARK),
     ],
 )
 def test_how_a_posting_goes_on(state: PostingState, sent: timedelta | None, look_up: bool, wanted: Next) -> None:
-    one = posting(state, sent_at=None if sent is None else NOW - sent)
+    moment = None if sent is None else NOW - sent
+    one = posting(state, sent_at=moment, changed_at=moment)
     assert next_of(one, TERMS, NOW, look_up=look_up) is wanted
 
 
@@ -185,7 +190,7 @@ def judged(*statuses: int | None, before: PostingState = READY, retry: str | Non
 
 
 def health_after(health: Health, some: list[Judged], *, probe: bool = False, chance: float = 1.0) -> Health:
-    return after_chunk(health, some, NOW, TERMS, chance, probe=probe)
+    return after_chunk(health, health.closed_until, some, NOW, TERMS, chance, probe=probe)
 
 
 def test_api_is_left_in_peace_after_failures_in_a_row_and_longer_each_time() -> None:
@@ -240,13 +245,69 @@ def test_refusal_pauses_the_api() -> None:
     health = health_after(Health(api="erp"), judged(401))
     assert health.refused
     assert health.closed_until is not None
-    assert health.reason == "401 words"
+    assert health.reason == "it answered 401"
 
 
-def test_first_try_after_an_outage_that_finds_nobody_leaves_it_closed() -> None:
-    one = judged(404)[0]
-    assert one.verdict is not None
-    nobody = replace(one, verdict=replace(one.verdict, state=READY, stop=Stop.UNUSABLE))
-    health = health_after(Health(api="erp", breaks=2, closed_until=NOW), [nobody], probe=True)
-    assert health.closed_until == NOW + timedelta(seconds=20)
-    assert not health.refused
+def test_what_another_run_has_closed_meanwhile_is_not_opened() -> None:
+    """This run began when the API was open; another was told to leave it in peace."""
+    closed = Health(api="erp", closed_until=NOW + timedelta(hours=1), reason="it answered 429")
+    after = after_chunk(closed, None, judged(201), NOW, TERMS, 0.5)
+    assert after == replace(closed, took_at=NOW)
+
+
+def test_look_up_that_is_answered_is_an_answer() -> None:
+    down = Health(api="erp", breaks=2, closed_until=NOW)
+    assert after_chunk(down, NOW, [], NOW, TERMS, 0.5, probe=True, look_up=True) == Health(api="erp")
+    assert after_chunk(down, NOW, [], NOW, TERMS, 0.5, probe=True) == replace(down, closed_until=NOW)
+
+
+def test_peace_that_a_look_up_is_asked_for_is_given() -> None:
+    asked = ApiUnavailable("GET /held answered 429", retry_after="90")
+    after = after_chunk(Health(api="erp"), None, [], NOW, TERMS, 0.5, look_up=asked)
+    assert (after.strikes, after.closed_until) == (1, NOW + timedelta(seconds=90))
+
+
+def test_clock_that_was_ahead_is_told_by_the_longest_peace() -> None:
+    assert longest_peace(TERMS) == timedelta(hours=1)
+    assert longest_peace(replace(TERMS, probe=timedelta(hours=2))) == timedelta(hours=2)
+
+
+def test_what_never_left_has_no_effect() -> None:
+    found = judge(posting(), Reply(status=None, text="refused", left=False), took_at=None)
+    assert (found.state, found.fault) == (READY, True)
+    assert judge(posting(UNKNOWN), Reply(status=None, text="refused", left=False), took_at=None).state is UNKNOWN
+
+
+def test_half_a_character_is_no_trouble() -> None:
+    assert judge(posting(), Reply(status=201, text="\ud83d!"), took_at=None).told == "?!"
+
+
+def chunk_of(*replies: Reply, attempts: int = 0) -> list[Judged]:
+    some = [posting(id=n, attempts=attempts) for n in range(len(replies))]
+    pairs = zip(some, replies, strict=True)
+    return [Judged(posting=p, reply=r, verdict=judge(p, r, took_at=None)) for p, r in pairs]
+
+
+@pytest.mark.parametrize(
+    ("attempts", "item", "probe", "state", "stops"),
+    [
+        (0, False, False, READY, True),
+        (1, False, False, READY, True),
+        (2, False, False, REJECTED, False),
+        (0, True, False, REJECTED, False),
+        (0, False, True, READY, False),
+    ],
+)
+def test_when_nobody_is_there_the_rows_are_given_up_at_the_third_try(
+    attempts: int, item: bool, probe: bool, state: PostingState, stops: bool
+) -> None:
+    some = chunk_of(*[Reply(status=404, text="", item=item)] * (1 if probe else 3), attempts=attempts)
+    after, stop = held_together(some, probe=probe)
+    assert {j.verdict.state for j in after if j.verdict} == {state}
+    assert (stop is not None) == stops
+
+
+def test_one_404_among_others_is_about_its_row() -> None:
+    after, stop = held_together(chunk_of(Reply(status=404, text=""), Reply(status=201, text="")), probe=False)
+    assert [j.verdict.state for j in after if j.verdict] == [REJECTED, DONE]
+    assert stop is None

@@ -131,7 +131,7 @@ def test_late_run_can_change_nothing_after_it_was_overtaken(ledger: Ledger) -> N
         lambda: ledger.arrivals.try_later(late, error="x", retry_at=NOW),
         lambda: ledger.decisions.freeze(late, SHA, "erp", [draft("s")], NOW),
         lambda: ledger.postings.sending(late, SHA, [], NOW),
-        lambda: ledger.postings.answered(late, SHA, [], NOW),
+        lambda: ledger.postings.answered(late, SHA, [], NOW, "erp", lambda health: health),
         lambda: ledger.outcomes.conclude(late, ArrivalState.DONE, Counts(), {}, NOW),
     ]
     for act in acts:
@@ -209,7 +209,7 @@ def test_postings_are_counted_by_their_subjects(ledger: Ledger) -> None:
         Answer(posting_id=p.id, key=p.key, state=s, status=200, receipt="r")
         for p, s in zip(waiting, [done, done, rejected, PostingState.UNKNOWN], strict=True)
     ]
-    ledger.postings.answered(claim, SHA, answers, NOW)
+    ledger.postings.answered(claim, SHA, answers, NOW, "erp", lambda health: health)
     assert ledger.postings.subjects("f", SHA) == {
         (PostingKind.ROW, PostingState.DONE): 1,
         (PostingKind.ROW, PostingState.REJECTED): 1,

@@ -1,5 +1,6 @@
 """The health of receiving APIs, shared by all runs: who may send, who tries first after an outage, at which pace."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import sqlalchemy as sa
@@ -9,14 +10,20 @@ from import_project.records.postings import Health
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import apis
 
+_LONGEST_PACE = timedelta(hours=1)
 _FIELDS = [apis.c[name] for name in Health.__slots__]
 
 
-def keep_health(database: Database, connection: Connection, health: Health) -> None:
-    """Keep how an API has been answering, in the caller's transaction."""
-    values = {name: getattr(health, name) for name in Health.__slots__}
-    connection.execute(database.insert_new(apis).values(api=health.api))
-    connection.execute(sa.update(apis).where(apis.c.api == health.api).values(**values))
+def change_health(database: Database, connection: Connection, api: str, change: Callable[[Health], Health]) -> Health:
+    """Change how an API has been answering, in the caller's transaction: other runs change it too. Returns it."""
+    connection.execute(database.insert_new(apis).values(api=api))
+    query = sa.select(*_FIELDS).where(apis.c.api == api).with_for_update()
+    before = Health(**connection.execute(query).one()._asdict())
+    health = change(before)
+    if health != before:
+        values = {name: getattr(health, name) for name in Health.__slots__}
+        connection.execute(sa.update(apis).where(apis.c.api == api).values(**values))
+    return health
 
 
 class Apis:
@@ -45,7 +52,8 @@ class Apis:
             connection.execute(self._database.insert_new(apis).values(api=api))
             mine = apis.c.api == api
             row = connection.execute(sa.select(apis.c.paced_until).where(mine).with_for_update()).one()
-            begins = max(now, row.paced_until or now)
+            known = row.paced_until or now
+            begins = known if now < known <= now + _LONGEST_PACE else now  # further off, a clock was wrong
             ends = begins + timedelta(seconds=count / rate)
             connection.execute(sa.update(apis).where(mine).values(paced_until=ends))
         return begins

@@ -18,6 +18,7 @@ from import_project.store.ledger.postings import TAKEN_BACK, reject_what_takes_b
 from import_project.store.ledger.tables import postings
 
 _AT_ONCE = 1_000
+_LONGEST_NUMBER = 9
 _FIELDS = [postings.c[name] for name in KeptPosting.__slots__]
 
 
@@ -55,16 +56,16 @@ class DeadLetters:
     def called(self, name: str) -> list[KeptPosting]:
         """Return postings with this id, or whose key begins with `name`, at most ten."""
         same = postings.c.key.startswith(name, autoescape=True)
-        if name.isdecimal():
+        if name.isascii() and name.isdecimal() and len(name) <= _LONGEST_NUMBER:
             same = postings.c.id == int(name)
         with self._database.read() as connection:
             return [_kept(row) for row in connection.execute(sa.select(*_FIELDS).where(same).limit(10))]
 
     def by_keys(self, api: str, keys: Sequence[str]) -> dict[str, KeptPosting]:
         """Return postings for an API by their keys."""
-        query = sa.select(*_FIELDS).where(postings.c.api == api, postings.c.key.in_(keys))
+        query = sa.select(*_FIELDS).where(postings.c.key.in_(keys))
         with self._database.read() as connection:
-            return {one.key: one for one in map(_kept, connection.execute(query))}
+            return {one.key: one for one in map(_kept, connection.execute(query)) if one.api == api}
 
     def replay(self, claim: Claim, posting: KeptPosting, by: str, note: str, now: datetime) -> list[KeptPosting]:
         """Let a dead or rejected posting be sent again, with its key; with it those that take it back. Returns them.
@@ -76,13 +77,16 @@ class DeadLetters:
             fence(connection, claim)
             one = self._standing(connection, posting, {PostingState.DEAD, PostingState.REJECTED})
             others = [] if one.state is PostingState.DEAD else _rejected_with(connection, one)
-            # A dead one may have taken effect; a person answers for it now, so its key counts as new from here.
-            to = PostingState.UNKNOWN if one.state is PostingState.DEAD else PostingState.READY
-            sent = now if one.state is PostingState.DEAD else None
+            # Only the API itself can say that it took nothing. Else a person answers for it now: the key counts as new.
+            refused = one.state is PostingState.REJECTED and one.status is not None and 400 <= one.status < 500
+            to = PostingState.READY if refused else PostingState.UNKNOWN
+            sent = None if refused else now
             values: dict[str, Any] = {"state": to, "sent_at": sent, "repeats": 0, "changed_at": now}
-            ids = [one.id, *(o.id for o in others)]
-            connection.execute(sa.update(postings).where(postings.c.id.in_(ids)).values(**values))
-            self._log(connection, [one, *others], to, by, note, now)
+            connection.execute(sa.update(postings).where(postings.c.id == one.id).values(**values))
+            never = {"state": PostingState.READY, "changed_at": now}
+            connection.execute(sa.update(postings).where(postings.c.id.in_([o.id for o in others])).values(**never))
+            self._log(connection, [one], to, by, note, now)
+            self._log(connection, others, PostingState.READY, by, note, now)
         return [one, *others]
 
     def settle(
@@ -96,10 +100,10 @@ class DeadLetters:
             told = f"{state} says {by}" + (f": {note}" if note else "")
             values: dict[str, Any] = {"state": state, "receipt": told, "changed_at": now}
             connection.execute(sa.update(postings).where(postings.c.id == one.id).values(**values))
+            rejected = reject_what_takes_back(connection, one.id, now) if state is PostingState.REJECTED else []
             self._log(connection, [one], state, by, note, now)
-            if state is PostingState.REJECTED:
-                for feed, file, key in reject_what_takes_back(connection, one.id, now):
-                    self._add(connection, feed, file, [key], state, by, note, now)
+            for feed, file, key in rejected:
+                self._add(connection, feed, file, [key], state, by, note, now)
 
     def _standing(self, connection: Connection, posting: KeptPosting, allowed: Collection[PostingState]) -> KeptPosting:
         query = sa.select(*_FIELDS).where(postings.c.id == posting.id).with_for_update()

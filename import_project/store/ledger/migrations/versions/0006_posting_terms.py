@@ -15,6 +15,10 @@ _SQLITE = """
 CREATE TRIGGER audit_no_{word} BEFORE {word} ON audit
 BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END
 """
+_SQLITE_REPLACE = """
+CREATE TRIGGER audit_no_REPLACE BEFORE INSERT ON audit WHEN EXISTS (SELECT 1 FROM audit WHERE number = NEW.number)
+BEGIN SELECT RAISE(ABORT, 'the audit log is only added to'); END
+"""
 _FUNCTION = """
 CREATE FUNCTION audit_only_added() RETURNS trigger LANGUAGE plpgsql AS
 $$ BEGIN RAISE EXCEPTION 'the audit log is only added to'; END $$
@@ -32,6 +36,8 @@ def upgrade() -> None:
     op.add_column("postings", sa.Column("repeats", sa.Integer, nullable=False, server_default="0"))
     op.execute("UPDATE postings SET sent_at = frozen_at WHERE state IN ('sending', 'unknown')")
     op.create_index("postings_in_order", "postings", ["feed", "sha256", "id"])
+    op.create_index("postings_by_state", "postings", ["feed", "state", "id"])
+    op.create_index("payments_taken_back", "payments", ["feed", "taken_back_by"])
     op.add_column("outcomes", sa.Column("dead", sa.Integer, nullable=False, server_default="0"))
     op.create_table(
         "apis",
@@ -60,6 +66,7 @@ def upgrade() -> None:
     if op.get_bind().dialect.name == "sqlite":
         for word in ("UPDATE", "DELETE"):
             op.execute(_SQLITE.format(word=word))
+        op.execute(_SQLITE_REPLACE)
     else:
         op.execute(_FUNCTION)
         op.execute(_POSTGRESQL)
