@@ -61,7 +61,10 @@ def replay_them(
 @_NOTE
 @JSON
 def settle(posting: str, *, state: str, by: str | None, note: str, as_json: bool) -> None:
-    """Say what became of a dead POSTING, for somebody who has looked: the API has it, or never will."""
+    """Say what became of a dead or unknown POSTING, for somebody who has looked: the API has it, or never will.
+
+    Nothing is sent.
+    """
     from import_project.cli.postings import settle_named
 
     settle_named(posting, state, by, note, as_json=as_json)

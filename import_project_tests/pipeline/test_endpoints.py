@@ -107,9 +107,16 @@ def test_fields_of_payments_are_those_that_are_posted(installation: Installation
     [
         ({"path": "/o/{nothing}"}, "post.rows: there is no nothing to post, only amount, currency"),
         ({"path": "/o", "body": {"a": ["{nothing}"]}}, "post.rows: there is no nothing to post"),
-        ({"path": "/o", "look_up": "/o?x={nothing}"}, "post.rows: look_up: the posted body has no nothing"),
         (
-            {"path": "/o", "body": {"n": "{order_id}"}, "look_up": "/o?x={order_id}"},
+            {"path": "/o", "look_up": {"path": "/o?x={nothing}", "same": ["amount"]}},
+            "post.rows: look_up: the posted body has no nothing",
+        ),
+        ({"path": "/o", "look_up": "/o?x={order_id}"}, "post.rows.look_up: same is missing: fields by which"),
+        ({"path": "/o", "body": {"n": "{order_id:x}"}}, "post.rows: braces in '{order_id:x}' must hold one name each"),
+        ({"path": "/o", "body": {"n": "always"}}, "post.rows: body names no field in braces"),
+        ({"path": "/o", "batch": {"size": 2, "key": "amount"}}, "post.rows: batch.key: amount is a field"),
+        (
+            {"path": "/o", "body": {"n": "{order_id}"}, "look_up": {"path": "/o?x={order_id}", "same": ["n"]}},
             "post.rows: look_up: the posted body has no order_id",
         ),
         ({"path": "/o", "listing": {"path": "/o", "same": ["x"]}}, "post.rows: listing: the posted body has no x"),
@@ -137,3 +144,43 @@ def test_path_needs_a_column_that_is_never_empty(installation: Installation) -> 
     path.write_text(yaml.safe_dump(schema), "utf-8")
     with pytest.raises(ConfigError, match="the path needs customer, which the schema lets be empty"):
         load_feed(path.parent.parent / "orders.yaml", changed.environ)
+
+
+def test_look_up_needs_a_column_that_is_never_empty(installation: Installation) -> None:
+    look_up = {"path": "/orders?c={customer}", "same": ["amount"]}
+    changed = installation.rewrite("orders", post={"rows": {"path": "/orders", "look_up": look_up}})
+    path = Path(changed.environ["IMPORT_PROJECT_FEEDS"], "schemas", "orders.yaml")
+    schema = yaml.safe_load(path.read_text("utf-8"))
+    next(c for c in schema["columns"] if c["name"] == "customer")["required"] = False
+    path.write_text(yaml.safe_dump(schema), "utf-8")
+    with pytest.raises(ConfigError, match="the look_up needs customer, which the schema lets be empty"):
+        load_feed(path.parent.parent / "orders.yaml", changed.environ)
+
+
+def test_path_of_payments_holds_only_what_each_has(installation: Installation) -> None:
+    changed = installation.rewrite("bankgiro", post={"unmatched": "/u/{payer_account}"})
+    path = Path(changed.environ["IMPORT_PROJECT_FEEDS"], "bankgiro.yaml")
+    with pytest.raises(ConfigError, match="unmatched: the path needs payer_account, which a payment may lack"):
+        load_feed(path, changed.environ)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"key_header": "Authorization"}, "key_header: the header Authorization has a meaning of its own"),
+        ({"key_header": "a b"}, "key_header: 'a b' is no name of a header"),
+        ({"base_url": "https://me:pw@erp.example"}, "base_url: must be an address alone"),
+        ({"base_url": "https://erp.example/?a=1"}, "base_url: must be an address alone"),
+        ({"ca_file": "../orders.yaml"}, "holds no certificate"),
+        ({"key_hours": 0}, "key_hours: "),
+        ({"requests_per_second": 0}, "requests_per_second: "),
+        ({"retry": {"frist_seconds": 1}}, "retry.frist_seconds: unknown key, did you mean first_seconds?"),
+    ],
+)
+def test_mistakes_of_an_api_are_told(installation: Installation, keys: dict[str, Any], told: str) -> None:
+    changed = installation.rewrite("orders")
+    path = Path(changed.environ["IMPORT_PROJECT_FEEDS"], "apis", "erp.yaml")
+    path.write_text(yaml.safe_dump(yaml.safe_load(path.read_text("utf-8")) | keys), "utf-8")
+    with pytest.raises(ConfigError) as error:
+        load_feed(path.parent.parent / "orders.yaml", changed.environ)
+    assert told in str(error.value)

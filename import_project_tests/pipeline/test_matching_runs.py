@@ -25,6 +25,7 @@ from import_project.pipeline.conserve import conservation
 from import_project.pipeline.hold import run_step
 from import_project.pipeline.steps import PAYMENT_STEPS
 from import_project.records.payments import UnmatchedReason
+from import_project.records.postings import UNSENT
 from import_project_tests.formats.camt_files import element, entry, transaction
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, rewrite_feed
@@ -480,3 +481,25 @@ async def on_unmatched(match):
     assert matched.startswith('["A", "100.00", "100234", "2026-11-20", "ip-')
     assert unmatched == '[null, "3.00", "hello", "no_reference"]'
     assert api.effects == []
+
+
+def test_earlier_file_is_sent_by_one_run_alone(bank: Bank) -> None:
+    """A payment of day 1 is decided again with day 2's; at that moment a poll's run holds day 1."""
+    bank.api.invoices = [
+        invoice("A", "100234", "100.00", customer_id="c1", payer_accounts=[ALICE], due_on="2026-11-20"),
+    ]
+    bank.bring(paid("60.00", ref="R1", account=ALICE))
+    (day1,) = bank.parts.ledger.outcomes.all()
+    now = bank.installation.clock()
+    held = bank.parts.ledger.arrivals.claim(
+        "bankgiro", day1.partition, owner="another run", now=now, lease=timedelta(minutes=5)
+    )[1]
+    bank.bring(paid("40.00", ref="R2", account=ALICE))
+    waiting = [p.sha256 for p in bank.parts.ledger.dead_letters.kept(states=UNSENT)]
+    assert set(waiting) == {day1.sha256}
+    bank.parts.ledger.arrivals.release(held)
+    (request,) = bank.installation.poll(bank.parts, "bankgiro")
+    assert request.name == "day1.xml"
+    bank.installation.run(bank.parts, "bankgiro", request, owner="run-2")
+    assert list(bank.parts.ledger.dead_letters.kept(states=UNSENT)) == []
+    assert set(bank.api.times().values()) == {1}
