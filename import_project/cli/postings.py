@@ -39,6 +39,7 @@ def list_postings(feed: str | None, states: Sequence[str], file: str | None, *, 
         if as_json:
             print_json([shown(parts, one) for one in kept if file in {None, names.of(one)}])
             return
+        closed = parts.ledger.apis.closed(parts.clock())
         rows, counts = list[tuple[KeptPosting, str]](), Counter[str]()
         for one in kept:
             if file in {None, names.of(one)}:
@@ -46,6 +47,10 @@ def list_postings(feed: str | None, states: Sequence[str], file: str | None, *, 
                 if len(rows) < _MOST_SHOWN:
                     rows.append((one, names.of(one)))
     console = table_console()
+    for api in closed:
+        until = f"{api.closed_until:%Y-%m-%d %H:%M:%S} UTC"
+        told = f"the API {api.api} is left in peace until {until}: {api.reason}"
+        console.print(Text(one_line(told), style="yellow"))
     if not rows:
         console.print("no such posting: what is done is not listed without --state done")
         return

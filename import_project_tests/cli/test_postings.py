@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from import_project.errors import ApiKeyReused, ApiUnavailable
+from import_project.errors import ApiKeyReused, ApiRefusesUs, ApiUnavailable
 from import_project_tests.cli.test_inspect import command, one_line
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, environment
@@ -101,6 +101,16 @@ def test_person_settles_what_nobody_else_can_tell(installation: Installation, ap
     assert (now["state"], now["receipt"]) == ("done", "done says ann: it is there")
     assert outcome_of(installation.parts(), "orders_1.csv").counts.dead == 0
     assert "ann" in told(installation, "audit", "list", "--file", "orders_1.csv")
+
+
+def test_api_that_is_left_in_peace_is_told(installation: Installation, api: ApiPeer) -> None:
+    api.mode = "refuse_us"
+    installation.clock.advance(hours=1)  # so that it is still so when the command looks
+    with pytest.raises(ApiRefusesUs):
+        run_orders(installation, installation.parts(), orders(order(1)))
+    listed = told(installation, "postings", "list")
+    assert "the API erp is left in peace until" in listed
+    assert "it answered 401" in listed
 
 
 def test_mistakes_are_one_line(installation: Installation, api: ApiPeer) -> None:

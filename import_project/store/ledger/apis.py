@@ -38,6 +38,12 @@ class Apis:
             row = connection.execute(sa.select(*_FIELDS).where(apis.c.api == api)).one_or_none()
         return Health(api=api) if row is None else Health(**row._asdict())
 
+    def closed(self, now: datetime) -> list[Health]:
+        """Return the APIs that are left in peace now."""
+        query = sa.select(*_FIELDS).where(apis.c.closed_until > sa.bindparam("now", now, apis.c.closed_until.type))
+        with self._database.read() as connection:
+            return [Health(**row._asdict()) for row in connection.execute(query.order_by(apis.c.api))]
+
     def probe(self, health: Health, until: datetime) -> bool:
         """Take the right to try whether a closed API is back, for the time until then. False: another run has it."""
         mine = (apis.c.api == health.api) & (
