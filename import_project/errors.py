@@ -31,6 +31,7 @@ ImportProjectError
 │   ├── ApiAnswerUnusable   an answer that breaks the agreement
 │   ├── ApiKeyReused        it says that a key of ours came with another body
 │   └── RowRejected         raised by `on_row`: this row must not be taken
+├── NotDelivered            an alert did not reach its receiver (retry)
 └── NotConserved            rows or money in are not rows or money out: a defect of ours
 """
 
@@ -216,6 +217,12 @@ class ApiKeyReused(PostingError):
 
 class RowRejected(PostingError):
     """Raised by Python of the user's own (`on_row`): this row must not be taken, and trying again changes nothing."""
+
+
+class NotDelivered(ImportProjectError):
+    """An alert did not reach its receiver."""
+
+    retry = True
 
 
 class NotConserved(ImportProjectError):

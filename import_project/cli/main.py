@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from import_project.cli.alert_commands import alerts
 from import_project.cli.options import FEED, JSON
 from import_project.cli.payment_commands import payments
 from import_project.cli.posting_commands import audit, postings
@@ -135,6 +136,7 @@ def dev(home: Path, *, port: int) -> None:
     develop(home, port)
 
 
+cli.add_command(alerts)
 cli.add_command(payments)
 cli.add_command(postings)
 cli.add_command(audit)

@@ -56,8 +56,8 @@ def list_postings(feed: str | None, states: Sequence[str], file: str | None, *, 
         return
     table = Table("posting", "state", "row", Column("file", overflow="fold"), "path", "tries", "the API's words")
     for one, name in rows:
-        told = (one.id, one.state, one.row_number, one_line(name), one_line(one.path), one.attempts, one.receipt or "-")
-        cells = [Text(_cut(one_line(str(c)))) for c in told]
+        values = (one.id, one.state, one.row_number, name, one.path, one.attempts, one.receipt or "-")
+        cells = [Text(_cut(one_line(str(value)))) for value in values]
         cells[1].stylize(_COLOURS.get(one.state, ""))
         table.add_row(*cells)
     console.print(table)

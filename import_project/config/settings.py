@@ -18,9 +18,15 @@ class Settings(Strict):
     home: Path = Field(default=Path("home"), description="folder of landing, tables and the default ledger")
     feeds: Path = Field(default=Path("feeds"), description="folder of feed files")
     ledger: str | None = Field(default=None, repr=False, description="ledger database URL; default: SQLite in the home")
-    alert_webhook: str | None = Field(
-        default=None, repr=False, description="URL that alerts are posted to; none: logged only"
+    alert_webhook: str | None = Field(default=None, repr=False, description="URL that alerts are posted to")
+    alert_email: str | None = Field(default=None, description="addresses that alerts are mailed to, with commas")
+    alert_smtp: str = Field(
+        default="smtp+plain://localhost:25", description="mail server, such as smtp://user@host:587"
     )
+    alert_smtp_password_file: Path | None = Field(default=None, description="file with the mail server's password")
+    alert_from: str = Field(default="import_project@localhost", description="sender of alerts")
+    alert_callback: str | None = Field(default=None, description="Python that is called with each: package.module:NAME")
+    dagster_url: str | None = Field(default=None, description="address of the Dagster UI, for links in alerts")
     lease_seconds: float = Field(default=60, gt=0, description="how long a killed run keeps its file from the next")
     partition_days: int = Field(
         default=90, ge=1, description="how long a file that has ended stays a partition in Dagster"

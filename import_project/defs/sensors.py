@@ -76,7 +76,7 @@ def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed, j
     seen = asyncio.run(see(parts, feed, on_its_way=on_its_way, within=_LONGEST_POLL))
     for problem in seen.problems:
         context.log.error(problem)
-        record(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}")
+        record(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
     return seen
 
 
@@ -93,7 +93,7 @@ def _missed_files(instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed) 
             if instance.get_runs_count(launched) == 0:
                 to_fail.append((key, {"ops": {f"{feed.name}_deadline": {"config": {"missed": text}}}}))
         else:
-            record(parts, key, text)
+            record(parts, key, text, {"feed": feed.name})
     return to_fail
 
 

@@ -1,36 +1,57 @@
-"""Telling people, once for each alert. What is worth an alert is decided by the caller."""
+"""Telling people, once for each alert and channel. What is worth an alert is decided by the caller."""
 
-from import_project.errors import ApiUnavailable
+from collections.abc import Sequence
+
+from import_project.alerting.channel import Channel
+from import_project.errors import NotDelivered
 from import_project.pipeline.parts import Parts
-from import_project.posting.webhook import send_alert
+from import_project.records.alerts import Alert, Undelivered
 
 
-def raise_alert(parts: Parts, webhook: str | None, key: str, text: str, facts: dict[str, str]) -> bool:
-    """Record an alert under its key and send it, unless that was done before. Returns whether it was sent now.
+def raise_alert(parts: Parts, channels: Sequence[Channel], alert: Alert) -> bool:
+    """Record an alert under its key and send it over each channel that does not have it. Returns whether any sent it
+    now.
 
-    Without a webhook, recording is all there is. Raises ApiUnavailable when it could not be sent; it then waits.
+    Without channels, recording is all there is. Raises NotDelivered when one could not send it; it then waits.
     """
-    if not parts.ledger.alerts.unsent(key, text, parts.clock()) or webhook is None:
+    waiting = parts.ledger.alerts.undelivered(alert, parts.clock())
+    if waiting is None or not channels:
         return False
-    send_alert(webhook, text, facts)
-    parts.ledger.alerts.sent(key, parts.clock())
-    return True
+    return _deliver(parts, channels, waiting)
 
 
-def send_waiting(parts: Parts, webhook: str | None) -> int:
-    """Send all recorded alerts that have not arrived; returns how many. Raises ApiUnavailable like `raise_alert`."""
-    if webhook is None:
+def send_waiting(parts: Parts, channels: Sequence[Channel]) -> int:
+    """Send all recorded alerts that have not arrived; returns how many did. Raises NotDelivered like `raise_alert`,
+    when all have been tried."""
+    if not channels:
         return 0
-    failed: ApiUnavailable | None = None
+    failed: NotDelivered | None = None
     arrived = 0
-    for key, text in parts.ledger.alerts.waiting():
+    for waiting in parts.ledger.alerts.waiting():
         try:
-            send_alert(webhook, text, {})
-        except ApiUnavailable as error:
+            arrived += _deliver(parts, channels, waiting)
+        except NotDelivered as error:
             failed = error
-            continue
-        parts.ledger.alerts.sent(key, parts.clock())
-        arrived += 1
     if failed is not None:
         raise failed
     return arrived
+
+
+def _deliver(parts: Parts, channels: Sequence[Channel], waiting: Undelivered) -> bool:
+    """Send over the channels that do not have it: one that fails holds back no other."""
+    failed: NotDelivered | None = None
+    sent = False
+    for channel in channels:
+        if channel.name in waiting.delivered:
+            continue
+        try:
+            channel.send(waiting.alert)
+        except NotDelivered as error:
+            failed = error
+            continue
+        parts.ledger.alerts.delivered(waiting.alert.key, channel.name, parts.clock())
+        sent = True
+    if failed is not None:
+        raise failed
+    parts.ledger.alerts.sent(waiting.alert.key, parts.clock())
+    return sent

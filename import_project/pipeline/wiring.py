@@ -2,8 +2,14 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
+from import_project.alerting.channel import Channel
+from import_project.alerting.mail import Mail
+from import_project.alerting.python import Python
+from import_project.alerting.webhook import Webhook
 from import_project.config.load import LoadedFeed
+from import_project.config.python_objects import load_object
 from import_project.config.settings import Settings
 from import_project.errors import ConfigError
 from import_project.pipeline.inbox import open_source, reveal
@@ -27,6 +33,32 @@ def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
         lease=timedelta(seconds=settings.lease_seconds),
         retry=timedelta(seconds=settings.retry_seconds),
     )
+
+
+def channels_of(settings: Settings) -> list[Channel]:
+    """Build the channels that alerts go to. Raises ConfigError for Python that is not there, or an unreadable
+    password."""
+    channels: list[Channel] = []
+    if settings.alert_webhook is not None:
+        channels.append(Webhook(url=settings.alert_webhook))
+    if settings.alert_email is not None:
+        file = settings.alert_smtp_password_file
+        recipients = [address.strip() for address in settings.alert_email.split(",") if address.strip()]
+        password = None if file is None else _read_password(file)
+        channels.append(
+            Mail(server=settings.alert_smtp, sender=settings.alert_from, recipients=recipients, password=password)
+        )
+    if settings.alert_callback is not None:
+        call = load_object(settings.alert_callback, settings.feeds, "IMPORT_PROJECT_ALERT_CALLBACK")
+        channels.append(Python(call=call))
+    return channels
+
+
+def _read_password(file: Path) -> str:
+    try:
+        return file.read_text("utf-8").strip("\r\n")
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the mail server's password in {file} cannot be read: {error}") from None
 
 
 def open_api(loaded: LoadedFeed, environ: Mapping[str, str]) -> ImportApiClient:

@@ -92,7 +92,7 @@ def test_daemon(installation: Installation, api: ApiPeer, tmp_path: Path) -> Non
             (feeds / "second.yaml").write_text(added.replace("{env: ORDERS_INBOX}", str(second)), "utf-8")
             (second / "orders_4.csv").write_bytes(files.orders_csv())
             until(lambda: "orders_4.csv" in ended(), 150, log)
-            until(lambda: any("broken.yaml" in text for _, text in parts.ledger.alerts.waiting()), 60, log)
-            until(lambda: any("bankgiro_sensor failed" in text for _, text in parts.ledger.alerts.waiting()), 60, log)
+            until(lambda: any("broken.yaml" in w.alert.text for w in parts.ledger.alerts.waiting()), 60, log)
+            until(lambda: any("bankgiro_sensor failed" in w.alert.text for w in parts.ledger.alerts.waiting()), 60, log)
     assert max(api.times().values()) == 1
     parts.close()

@@ -15,7 +15,7 @@ from import_project_tests.servers import SftpPeer
 
 
 def told(location: Location) -> list[str]:
-    return [text for _, text in location.parts.ledger.alerts.waiting()]
+    return [waiting.alert.text for waiting in location.parts.ledger.alerts.waiting()]
 
 
 def test_changed_feed_takes_effect_at_the_next_tick(location: Location) -> None:

@@ -168,6 +168,12 @@ def test_failed_ticks_of_other_sensors_are_told_once_and_again_when_they_go_on(
         "bankgiro_sensor failed: cannot connect at sftp://acme@bank",
         "bankgiro_sensor failed 5 times in a row: cannot connect at sftp://acme@bank",
     ]
+    _tick(location, TickStatus.SKIPPED, 0)
+    for _ in range(2):
+        watch_sensors(
+            dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors"), parts=location.parts
+        )
+    assert [m["text"] for m in webhook.received[2:]] == ["bankgiro_sensor works again after 5 failed ticks"]
 
 
 def test_alert_that_could_not_be_sent_is_sent_later(location: Location, webhook: WebhookPeer, sftp: SftpPeer) -> None:
@@ -231,6 +237,10 @@ def _origin(location: Location) -> Any:
 
 
 def _failed_tick(location: Location, failures: int) -> None:
+    _tick(location, TickStatus.FAILURE, failures)
+
+
+def _tick(location: Location, status: TickStatus, failures: int) -> None:
     deepest = SerializableErrorInfo("OSError: [Errno 111] Connect call failed\n", [], "OSError")
     cause = SerializableErrorInfo(
         "import_project.errors.SourceUnreachable: cannot connect at sftp://acme@bank\n",
@@ -245,10 +255,12 @@ def _failed_tick(location: Location, failures: int) -> None:
             selector_id=state.selector_id,
             instigator_name="bankgiro_sensor",
             instigator_type=InstigatorType.SENSOR,
-            status=TickStatus.FAILURE,
+            status=status,
             timestamp=location.parts.clock().timestamp(),
             failure_count=failures,
             consecutive_failure_count=failures,
-            error=SerializableErrorInfo("Error in sensor\n", [], "SensorExecutionError", cause=cause),
+            error=None
+            if status is not TickStatus.FAILURE
+            else SerializableErrorInfo("Error in sensor\n", [], "SensorExecutionError", cause=cause),
         )
     )

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from import_project.alerting.webhook import Webhook
 from import_project.demo import files
 from import_project.errors import (
     ApiAnswerUnusable,
@@ -17,6 +18,7 @@ from import_project.errors import (
     ClaimLost,
     ConfigError,
     LoginRefused,
+    NotDelivered,
     SourceDenied,
     SourceUnreachable,
 )
@@ -24,6 +26,7 @@ from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.see import see
 from import_project.pipeline.steps import run_file, steps_of
+from import_project.records.alerts import Alert
 from import_project_tests.http_servers import ApiPeer, webhook_peer
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_bgmax, drop_orders, only_outcome
@@ -252,10 +255,10 @@ def test_alert_that_is_refused_holds_back_no_other(installation: Installation) -
     with webhook_peer() as webhook:
         webhook.refuse = "poison"
         for key in ("poison", "a good one"):
-            parts.ledger.alerts.unsent(key, key, parts.clock())
-        with pytest.raises(ApiUnavailable):
-            send_waiting(parts, webhook.url)
-        assert [key for key, _ in parts.ledger.alerts.waiting()] == ["poison"]
+            parts.ledger.alerts.undelivered(Alert(key=key, text=key), parts.clock())
+        with pytest.raises(NotDelivered):
+            send_waiting(parts, [Webhook(url=webhook.url)])
+        assert [w.alert.key for w in parts.ledger.alerts.waiting()] == ["poison"]
 
 
 def test_secret_that_is_changed_is_used_at_the_next_connect(

@@ -13,6 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 
 from import_project.errors import ClaimLost, ConfigError, FileVanished, LedgerUnavailable
+from import_project.records.alerts import Alert, Undelivered
 from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.outcomes import Counts
 from import_project.records.postings import Answer, Draft, PostingKind, PostingState
@@ -62,7 +63,7 @@ def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
     assert differences == []
 
 
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005"])
+@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006"])
 def test_ledger_of_an_earlier_release_is_brought_up_when_it_is_opened(ledger: Ledger, revision: str) -> None:
     with ledger.database.engine.execution_options(write=True).begin() as connection:
         upgrade(connection, revision)
@@ -232,13 +233,18 @@ def test_outcome_is_replaced_by_a_later_run_and_sums_are_exact(ledger: Ledger) -
     assert ledger.outcomes.all("other") == []
 
 
-def test_alert_waits_until_it_is_sent_and_is_raised_once(ledger: Ledger) -> None:
-    assert ledger.alerts.unsent("k", "text", NOW)
-    assert ledger.alerts.unsent("k", "text", NOW)
-    assert ledger.alerts.waiting() == [("k", "text")]
+def test_alert_waits_until_all_have_it_and_is_raised_once(ledger: Ledger) -> None:
+    one = Alert(key="k", text="text", facts={"feed": "f"})
+    waiting = Undelivered(alert=one, delivered=frozenset())
+    assert ledger.alerts.undelivered(one, NOW) == waiting
+    assert ledger.alerts.undelivered(replace(one, text="other"), NOW + LEASE) == waiting
+    ledger.alerts.delivered("k", "webhook", NOW)
+    ledger.alerts.delivered("k", "webhook", NOW)
+    assert ledger.alerts.waiting() == [replace(waiting, delivered=frozenset({"webhook"}))]
     ledger.alerts.sent("k", NOW)
-    assert not ledger.alerts.unsent("k", "text", NOW)
+    assert ledger.alerts.undelivered(one, NOW) is None
     assert ledger.alerts.waiting() == []
+    assert ledger.alerts.newest(9) == [(one, NOW, NOW)]
 
 
 @pytest.mark.parametrize(

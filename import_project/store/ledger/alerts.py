@@ -1,34 +1,63 @@
-"""Alerts in the ledger: what was raised, and whether it has reached its receiver."""
+"""Alerts in the ledger: what was raised, and which channels have delivered it."""
 
+import json
 from datetime import datetime
 
 import sqlalchemy as sa
 
+from import_project.records.alerts import Alert, Undelivered
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import alerts
+from import_project.store.ledger.tables import alerts, deliveries
 
 
 class Alerts:
-    """The `alerts` table: each alert is sent once."""
+    """The `alerts` and `deliveries` tables: each alert is delivered once over each channel."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def unsent(self, key: str, message: str, now: datetime) -> bool:
-        """Record an alert under its key, if it is new. Returns whether it still waits to be sent."""
+    def undelivered(self, alert: Alert, now: datetime) -> Undelivered | None:
+        """Record an alert under its key, if it is new. Returns it as it was raised first, with the channels that have
+        it; None when all have."""
+        facts = json.dumps(dict(alert.facts), ensure_ascii=False)
+        row = {"key": alert.key, "message": alert.text, "facts": facts, "raised_at": now}
         with self._database.write() as connection:
-            row = connection.execute(sa.select(alerts.c.sent_at).where(alerts.c.key == key)).one_or_none()
-            if row is None:
-                connection.execute(sa.insert(alerts).values(key=key, message=message, raised_at=now))
-            return row is None or row.sent_at is None
+            connection.execute(self._database.insert_new(alerts).values(**row))
+        return next(iter(self._waiting(alerts.c.key == alert.key)), None)
+
+    def delivered(self, key: str, channel: str, now: datetime) -> None:
+        """Record that a channel has delivered an alert."""
+        with self._database.write() as connection:
+            row = {"key": key, "channel": channel, "delivered_at": now}
+            connection.execute(self._database.insert_new(deliveries).values(**row))
 
     def sent(self, key: str, now: datetime) -> None:
-        """Record that an alert has reached its receiver."""
+        """Record that an alert has reached all its receivers."""
         with self._database.write() as connection:
             connection.execute(sa.update(alerts).where(alerts.c.key == key).values(sent_at=now))
 
-    def waiting(self) -> list[tuple[str, str]]:
-        """Return key and message of alerts that have not reached their receiver, oldest first."""
-        query = sa.select(alerts.c.key, alerts.c.message).where(alerts.c.sent_at.is_(None))
+    def waiting(self) -> list[Undelivered]:
+        """Return alerts that have not reached all their receivers, oldest first."""
+        return self._waiting(sa.true())
+
+    def newest(self, count: int) -> list[tuple[Alert, datetime, datetime | None]]:
+        """Return the newest alerts, newest first, each with when it was raised and when all receivers had it."""
+        query = sa.select(alerts).order_by(alerts.c.raised_at.desc(), alerts.c.key).limit(count)
         with self._database.read() as connection:
-            return [(key, message) for key, message in connection.execute(query.order_by(alerts.c.raised_at))]
+            rows = connection.execute(query).all()
+        return [(_alert(r), r.raised_at, r.sent_at) for r in rows]
+
+    def _waiting(self, which: sa.ColumnElement[bool]) -> list[Undelivered]:
+        query = sa.select(alerts).where(alerts.c.sent_at.is_(None), which).order_by(alerts.c.raised_at, alerts.c.key)
+        channels: dict[str, set[str]] = {}
+        with self._database.read() as connection:
+            rows = connection.execute(query).all()
+            some = sa.select(deliveries.c.key, deliveries.c.channel)
+            some = some.join(alerts, alerts.c.key == deliveries.c.key).where(alerts.c.sent_at.is_(None))
+            for key, channel in connection.execute(some):
+                channels.setdefault(key, set()).add(channel)
+        return [Undelivered(alert=_alert(r), delivered=frozenset(channels.get(r.key, ()))) for r in rows]
+
+
+def _alert(row: sa.Row[tuple[str, ...]]) -> Alert:
+    return Alert(key=row.key, text=row.message, facts=json.loads(row.facts))

@@ -274,4 +274,13 @@ alerts = sa.Table(
     sa.Column("message", sa.Text, nullable=False),
     sa.Column("raised_at", UtcDateTime, nullable=False),
     sa.Column("sent_at", UtcDateTime),
+    sa.Column("facts", sa.Text, nullable=False, server_default="{}"),
+)
+
+deliveries = sa.Table(
+    "deliveries",
+    metadata,
+    sa.Column("key", sa.String(255), sa.ForeignKey("alerts.key"), primary_key=True),
+    sa.Column("channel", sa.String(32), primary_key=True),
+    sa.Column("delivered_at", UtcDateTime, nullable=False),
 )

@@ -1,0 +1,64 @@
+"""`import-project alerts`: channels tried out, and what was raised."""
+
+import os
+import socket
+import sys
+
+from rich.table import Column, Table
+from rich.text import Text
+
+from import_project.cli.installation import installation, print_json
+from import_project.cli.outcome_table import table_console
+from import_project.config.settings import Settings
+from import_project.errors import ConfigError, ImportProjectError, one_line
+from import_project.pipeline.wiring import channels_of
+from import_project.records.alerts import Alert
+
+
+def send_test(*, as_json: bool) -> None:
+    """Send a test over each channel and print how it went; exit with 1 when one failed."""
+    channels = channels_of(Settings.read(os.environ))
+    if not channels:
+        raise ConfigError("no channel is set", do="set IMPORT_PROJECT_ALERT_WEBHOOK, _EMAIL or _CALLBACK")
+    one = Alert(key="test", text="a test of the alerts of import_project", facts={"machine": socket.gethostname()})
+    told: dict[str, str | None] = {}
+    for channel in channels:
+        try:
+            channel.send(one)
+            told[channel.name] = None
+        except ImportProjectError as error:
+            told[channel.name] = error.line
+    if as_json:
+        print_json([{"channel": name, "ok": why is None, "error": why} for name, why in told.items()])
+    else:
+        table = Table("channel", "test", "told")
+        for name, why in told.items():
+            verdict = Text("arrived", style="green") if why is None else Text("failed", style="red")
+            table.add_row(name, verdict, Text(one_line(why or "-")))
+        table_console().print(table)
+    if any(told.values()):
+        sys.exit(1)
+
+
+def list_alerts(most: int, *, as_json: bool) -> None:
+    """Print the newest alerts, the newest first."""
+    with installation() as parts:
+        found = parts.ledger.alerts.newest(most)
+    if as_json:
+        times = {"raised_at": 1, "sent_at": 2}
+        rows = [
+            {"key": row[0].key, "text": row[0].text, "facts": dict(row[0].facts)}
+            | {name: None if row[n] is None else row[n].isoformat(timespec="seconds") for name, n in times.items()}  # type: ignore[union-attr]
+            for row in found
+        ]
+        print_json(rows)
+        return
+    console = table_console()
+    if not found:
+        console.print("nothing was raised")
+        return
+    table = Table("raised at (UTC)", "reached all", Column("what", overflow="fold"))
+    for one, raised, sent in found:
+        when = "not yet" if sent is None else f"{sent:%Y-%m-%d %H:%M:%S}"
+        table.add_row(f"{raised:%Y-%m-%d %H:%M:%S}", when, Text(one_line(one.text)))
+    console.print(table)
