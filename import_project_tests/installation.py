@@ -129,7 +129,7 @@ class Installation:
 def rewrite_feed(path: Path, **keys: Any) -> None:
     data = yaml.safe_load(path.read_text("utf-8"))
     for key, value in keys.items():
-        data[key] = {**data[key], **value} if isinstance(value, dict) else value
+        data[key] = {**data.get(key, {}), **value} if isinstance(value, dict) else value
     path.write_text(yaml.safe_dump(data), "utf-8")
 
 

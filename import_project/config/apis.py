@@ -64,10 +64,10 @@ def _certificates(path: Path) -> Path:
 
 
 class Api(Strict):
-    """A receiving HTTP API. `concurrency` bounds the requests under way; time-outs in seconds.
+    """A receiving HTTP API. `concurrency` bounds the requests under way of one run; time-outs in seconds.
 
-    `key_hours` is how long it knows an idempotency key at least. `ca_file` names certificates (PEM) beside the
-    system's.
+    At most `most_runs` runs use it at once. `key_hours` is how long it knows an idempotency key at least. `ca_file`
+    names certificates (PEM) beside the system's.
     """
 
     api: Name
@@ -78,6 +78,7 @@ class Api(Strict):
     key_header: Annotated[str, AfterValidator(_header)] = "Idempotency-Key"
     key_hours: float = Field(default=24, gt=0, le=87_600)
     concurrency: int = Field(default=16, ge=1, le=256)
+    most_runs: int | None = Field(default=None, ge=1, le=1_000)
     requests_per_second: float | None = Field(default=None, gt=0)
     timeout_seconds: float = Field(default=30, gt=0)
     connect_seconds: float = Field(default=10, gt=0)

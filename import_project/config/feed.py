@@ -12,6 +12,7 @@ from import_project.config.files import Files, Folders
 from import_project.config.formats import Format
 from import_project.config.match import Match
 from import_project.config.python_objects import Reference, is_reference
+from import_project.config.runs import Runs
 from import_project.config.schemas import Name
 from import_project.config.sources import Source
 from import_project.config.values import Strict
@@ -108,6 +109,7 @@ class Feed(Strict):
     match: Match | None = None
     post: Post
     poll: Poll = Poll()
+    run: Runs = Runs()
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

@@ -13,13 +13,12 @@ import dagster as dg
 from import_project.config.load import LoadedFeed
 from import_project.defs.alerts import alert
 from import_project.defs.checks import CHECKS
+from import_project.defs.limits import api_pool, feed_pool, retry_policy
 from import_project.defs.partitions import partitions_of
 from import_project.errors import ClaimLost, FileChanged, ImportProjectError
 from import_project.pipeline.hold import Facts, run_step
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.steps import steps_of
-
-_RETRY = dg.RetryPolicy(max_retries=2, delay=2, backoff=dg.Backoff.EXPONENTIAL, jitter=dg.Jitter.FULL)
 
 #: asset, its step, the assets it needs, what it is, its kinds
 _ROWS_TAIL = (
@@ -84,7 +83,8 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         key=[loaded.name, "file"],
         description=f"{loaded.feed.description or loaded.name}: a file's bytes, claimed, landed and recognised",
         kinds={loaded.feed.source.kind.removesuffix("_fs")},
-        retry_policy=_RETRY,
+        retry_policy=retry_policy(loaded.feed.run),
+        pool=feed_pool(loaded),
         output_required=False,  # bytes that came before end here, as a duplicate
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
@@ -101,9 +101,9 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
 
 
 def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
-    feed = loaded.name
+    feed, retry = loaded.name, retry_policy(loaded.feed.run)
 
-    @dg.op(name=f"{feed}_parse_file", ins={"file": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), retry_policy=_RETRY)
+    @dg.op(name=f"{feed}_parse_file", ins={"file": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), retry_policy=retry)
     def parse_file(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> None:
         """Bytes to rows, every cell as text, and the control totals."""
         context.log.info(f"parsed: {_run(loaded, 'parse_file', parts, context)}")
@@ -112,7 +112,7 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         name=f"{feed}_validate_rows",
         ins={"parsed": dg.In(dg.Nothing)},
         out={"accepted": dg.Out(dg.Nothing), "quarantined": dg.Out(dg.Nothing)},
-        retry_policy=_RETRY,
+        retry_policy=retry,
     )
     def validate_rows(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.Output[None]]:
         """Rows to accepted and quarantined ones; rows in = rows out."""
@@ -153,7 +153,8 @@ def _step_asset(
         deps=[dg.AssetKey([loaded.name, name]) for name in needs],
         description=description,
         kinds=kinds,
-        retry_policy=_RETRY,
+        retry_policy=retry_policy(loaded.feed.run),
+        pool=api_pool(loaded) if "api" in kinds else None,
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
         check_specs=[check.spec(key)] if check else None,

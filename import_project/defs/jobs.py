@@ -5,6 +5,7 @@ import dagster as dg
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from import_project.config.load import LoadedFeed
+from import_project.defs.limits import run_tags
 
 
 def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
@@ -14,7 +15,7 @@ def feed_job(loaded: LoadedFeed) -> UnresolvedAssetJobDefinition:
         selection=dg.AssetSelection.groups(loaded.name),
         executor_def=dg.in_process_executor,
         description=loaded.feed.description or None,
-        tags={"feed": loaded.name},
+        tags=run_tags(loaded),
     )
 
 

@@ -10,6 +10,7 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feed
 from import_project.defs.alerts import record
+from import_project.defs.limits import apply_limits, run_tags
 from import_project.defs.partitions import partitions_of
 from import_project.errors import FileVanished, SourceError
 from import_project.pipeline.expect import Coming, expected_files
@@ -40,6 +41,7 @@ def feed_sensor(
         feed = load_feed(loaded.path, os.environ)
         if feed.name != loaded.name:
             return dg.SkipReason(f"{loaded.path.name} is the feed {feed.name} now; it has a sensor of its own soon")
+        apply_limits(context.instance, feed)
         end_dead_runs(context.instance, parts, feed.name)
         missed = _missed_files(context.instance, parts, feed)
         try:
@@ -50,9 +52,7 @@ def feed_sensor(
             context.log.exception("the inbox could not be listed")
             seen = Seen(requests=(), waiting=0, problems=())
         requests = [
-            dg.RunRequest(
-                run_key=r.key, job_name=job.name, partition_key=r.partition, tags={"feed": feed.name, "file": r.name}
-            )
+            dg.RunRequest(run_key=r.key, job_name=job.name, partition_key=r.partition, tags=run_tags(feed, r.name))
             for r in seen.requests
         ]
         requests += [
