@@ -224,11 +224,12 @@ def peak(home: str, url: str) -> None:
     ledger = Ledger(f"sqlite:///{home}/ledger.db")
     left, answered = [SENT], ledger.postings.answered
 
-    def counted(*arguments: object, **named: object) -> None:
-        answered(*arguments, **named)  # type: ignore[arg-type]
+    def counted(*arguments: object) -> object:
+        found = answered(*arguments)  # type: ignore[arg-type]
         left[0] -= len(arguments[2])  # type: ignore[arg-type]
         if left[0] <= 0:
             raise _Enough
+        return found
 
     ledger.postings.answered = counted  # type: ignore[method-assign,assignment]
     try:

@@ -240,3 +240,20 @@ def raw_server(answer: Callable[[socket.socket], object]) -> Iterator[str]:
     yield f"http://127.0.0.1:{listener.getsockname()[1]}"
     listener.close()
     thread.join(timeout=10)
+
+
+def test_no_cookie_is_kept() -> None:
+    seen: list[str | None] = []
+
+    def handle(request: httpx.Request) -> httpx.Response:
+        seen.append(request.headers.get("cookie"))
+        return httpx.Response(200, json={"items": [], "next": None}, headers={"Set-Cookie": "session=1"})
+
+    async def ask() -> None:
+        async with answering(handle) as client:
+            for _ in range(2):
+                await client.get("/invoices")
+                await client.post("/orders", {}, key="k")
+
+    asyncio.run(ask())
+    assert seen == [None] * 4

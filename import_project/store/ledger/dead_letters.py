@@ -42,13 +42,14 @@ class DeadLetters:
         after = 0
         while True:
             query = sa.select(*_FIELDS).where(postings.c.id > after).order_by(postings.c.id).limit(_AT_ONCE)
-            for column, value in ((postings.c.feed, feed), (postings.c.sha256, file), (postings.c.api, api)):
-                query = query.where(column == value) if value is not None else query
+            if file is not None:  # else an index by feed would be sorted for each page
+                query = query.where(postings.c.feed == feed, postings.c.sha256 == file)
             query = query.where(postings.c.state.in_(states)) if states else query
             query = query.where(postings.c.frozen_at >= since) if since is not None else query
             with self._database.read() as connection:
                 rows = connection.execute(query).all()
-            yield from map(_kept, rows)
+            kept = (_kept(row) for row in rows if feed in {None, row.feed} and api in {None, row.api})
+            yield from kept
             if len(rows) < _AT_ONCE:
                 return
             after = rows[-1].id

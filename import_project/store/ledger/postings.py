@@ -30,14 +30,12 @@ def _one_before() -> sa.ColumnElement[bool]:
     same = (earlier.c.api == postings.c.api) & (earlier.c.invoice_id == postings.c.invoice_id)
     waits = earlier.c.state.in_(UNSENT) | ((earlier.c.state == PostingState.DEAD) & opposite)
     of_invoice = sa.exists().where(same, earlier.c.id < postings.c.id, waits)
-    taken_back = sa.select(payments.c.subject).where(
-        payments.c.feed == postings.c.feed, payments.c.taken_back_by == postings.c.subject
-    )
     credit = (earlier.c.feed == postings.c.feed) & (earlier.c.kind == PostingKind.CREDIT) & opposite
-    credit &= (earlier.c.subject == postings.c.subject) | earlier.c.subject.in_(taken_back.correlate(postings))
-    not_ended = earlier.c.state.in_((*UNSENT, PostingState.DEAD))
-    of_credit = sa.exists().where(credit, earlier.c.id < postings.c.id, not_ended)
-    return of_invoice | ((postings.c.kind == PostingKind.CREDIT) & of_credit)
+    credit &= (earlier.c.id < postings.c.id) & earlier.c.state.in_((*UNSENT, PostingState.DEAD))
+    of_same = sa.exists().where(credit, earlier.c.subject == postings.c.subject)
+    reversed_by = (payments.c.feed == postings.c.feed) & (payments.c.taken_back_by == postings.c.subject)
+    of_reversed = sa.exists().where(reversed_by, credit, earlier.c.subject == payments.c.subject)
+    return of_invoice | ((postings.c.kind == PostingKind.CREDIT) & (of_same | of_reversed))
 
 
 def reject_what_takes_back(connection: Connection, posting: int, now: datetime) -> list[tuple[str, str, str]]:
@@ -99,11 +97,12 @@ class Postings:
 
     def decided_again(self, feed: str, *, other_than: str) -> list[str]:
         """Return other files with unsent postings of payments that were decided again."""
-        one = (payments.c.feed == postings.c.feed) & (payments.c.subject == postings.c.subject)
-        query = sa.select(postings.c.sha256).distinct().join(payments, one)
-        query = query.where(postings.c.feed == feed, postings.c.sha256 != other_than, payments.c.changes > 0)
+        unsent = sa.exists().where(
+            postings.c.feed == feed, postings.c.subject == payments.c.subject, postings.c.state.in_(UNSENT)
+        )
+        query = sa.select(payments.c.sha256).distinct().where(payments.c.feed == feed, payments.c.changes > 0, unsent)
         with self._database.read() as connection:
-            return sorted(connection.execute(query.where(postings.c.state.in_(UNSENT))).scalars())
+            return sorted(connection.execute(query.where(payments.c.sha256 != other_than)).scalars())
 
     def sending(self, claim: Claim, file: str, some: Sequence[Posting], now: datetime) -> set[int]:
         """Mark postings as on their way, before their first byte leaves: from now on each may have taken effect.

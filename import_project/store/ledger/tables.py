@@ -140,7 +140,6 @@ postings = sa.Table(
     sa.Index("postings_by_reference", "api", "reference_form"),
     sa.Index("postings_by_file", "feed", "sha256", "state"),
     sa.Index("postings_in_order", "feed", "sha256", "id"),
-    sa.Index("postings_by_state", "feed", "state", "id"),
     sa.Index("postings_by_api", "api", "kind", "state"),
 )
 
@@ -215,6 +214,7 @@ payments = sa.Table(
     sa.Index("payments_by_amount", "feed", "account", "amount"),
     sa.Index("payments_by_payer", "feed", "payer_account", "waits"),
     sa.Index("payments_taken_back", "feed", "taken_back_by"),
+    sa.Index("payments_changed", "feed", "changes"),
 )
 
 #: Decisions about payments that stood before the one that stands.

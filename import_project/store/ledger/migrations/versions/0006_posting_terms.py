@@ -36,8 +36,8 @@ def upgrade() -> None:
     op.add_column("postings", sa.Column("repeats", sa.Integer, nullable=False, server_default="0"))
     op.execute("UPDATE postings SET sent_at = frozen_at WHERE state IN ('sending', 'unknown')")
     op.create_index("postings_in_order", "postings", ["feed", "sha256", "id"])
-    op.create_index("postings_by_state", "postings", ["feed", "state", "id"])
     op.create_index("payments_taken_back", "payments", ["feed", "taken_back_by"])
+    op.create_index("payments_changed", "payments", ["feed", "changes"])
     op.add_column("outcomes", sa.Column("dead", sa.Integer, nullable=False, server_default="0"))
     op.create_table(
         "apis",
