@@ -90,9 +90,12 @@ def also_held(held: Held, partition: str) -> Iterator[Held]:
     arrival, claim = parts.ledger.arrivals.claim(
         held.feed, partition, owner=owner, now=parts.clock(), lease=parts.lease
     )
-    with _renewed(parts, claim):
-        yield Held(parts=parts, loaded=held.loaded, arrival=arrival, claim=claim)
-    parts.ledger.arrivals.release(claim)
+    try:
+        with _renewed(parts, claim):
+            yield Held(parts=parts, loaded=held.loaded, arrival=arrival, claim=claim)
+    finally:
+        with suppress(StoreError):  # taken over, or a ledger that fails: the lease lapses by itself
+            parts.ledger.arrivals.release(claim)
 
 
 async def _awaited(step: Step, held: Held) -> Facts | None:

@@ -5,7 +5,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from import_project.errors import ApiUnavailable
+from import_project.errors import ApiRefusesUs, ApiUnavailable
 from import_project.posting.answers import Judged, Reply, Stop, slow_down
 from import_project.posting.waits import jittered, retry_after
 from import_project.records.postings import UNSENT, Health, PostingState
@@ -26,7 +26,7 @@ def after_chunk(
     *,
     probe: bool = False,
     known: Collection[int] = (),
-    look_up: bool | ApiUnavailable = False,
+    look_up: bool | ApiUnavailable | ApiRefusesUs = False,
 ) -> Health:
     """Return an API's health after a chunk. `current` is as other runs have left it, `seen` until when it was closed as
     this one began: what another run has closed since is not opened. `probe`: it was the one try after an outage.
@@ -54,6 +54,8 @@ def after_chunk(
     if stops:
         reply, verdict = stops[0]
         after = _closed(after, now, terms, _reason(reply), chance, refused=verdict.stop is Stop.REFUSED)
+    if isinstance(look_up, ApiRefusesUs):
+        after = _closed(after, now, terms, look_up.what, chance, refused=True)
     if isinstance(look_up, ApiUnavailable):
         after = failed(after, 1, now, terms, look_up.what, chance)
         after = _held_off(after, look_up.retry_after, look_up.what, now, terms)

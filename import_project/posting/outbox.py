@@ -239,7 +239,7 @@ class Outbox:
             chance=chance,
             probe=probe,
             known=frozenset(self._failing),
-            look_up=plan.failed if isinstance(plan.failed, ApiUnavailable) else plan.heard,
+            look_up=plan.failed or plan.heard,
         )
         answers = [answer_of(j, now) for j in judged]
         after = await asyncio.to_thread(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from import_project.errors import ApiUnavailable
+from import_project.errors import ApiRefusesUs, ApiUnavailable
 from import_project.posting.answers import Judged, Next, Reply, Stop, judge, next_of
 from import_project.posting.chunks import held_together
 from import_project.posting.health import after_chunk, longest_peace
@@ -265,6 +265,12 @@ def test_peace_that_a_look_up_is_asked_for_is_given() -> None:
     asked = ApiUnavailable("GET /held answered 429", retry_after="90")
     after = after_chunk(Health(api="erp"), None, [], NOW, TERMS, 0.5, look_up=asked)
     assert (after.strikes, after.closed_until) == (1, NOW + timedelta(seconds=90))
+
+
+def test_look_up_that_is_refused_pauses_the_api() -> None:
+    after = after_chunk(Health(api="erp"), None, [], NOW, TERMS, 0.5, look_up=ApiRefusesUs("GET /held answered 401"))
+    assert after.refused
+    assert after.closed_until is not None
 
 
 def test_clock_that_was_ahead_is_told_by_the_longest_peace() -> None:

@@ -50,6 +50,7 @@ class _Cutter:
                     return
                 continue
             text, structure, records = self._next()
+            self._fill(1)  # whether anything follows: blank rows at the end are none between others
             yield Chunk(
                 text=text,
                 structure=structure,
