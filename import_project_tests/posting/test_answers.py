@@ -15,19 +15,11 @@ from import_project.posting.chunks import held_together
 from import_project.posting.health import after_chunk, longest_peace
 from import_project.posting.waits import jittered, retry_after
 from import_project.records.postings import Health, Posting, PostingKind, PostingState
-from import_project.records.terms import Breaking, Terms, Waits
+from import_project.records.terms import Waits
+from import_project_tests.posting.memory_box import TERMS
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 READY, UNKNOWN, DONE, REJECTED, DEAD = (PostingState(s) for s in ("ready", "unknown", "done", "rejected", "dead"))
-TERMS = Terms(
-    api="erp",
-    key_window=timedelta(hours=24),
-    rate=None,
-    probe=timedelta(seconds=40),
-    settling=timedelta(seconds=30),
-    waits=Waits(first=0.5, longest=30, budget=120, retry_after=3600),
-    breaking=Breaking(failures=5, waits=Waits(first=5, longest=300)),
-)
 
 
 def posting(state: PostingState = READY, **facts: object) -> Posting:
