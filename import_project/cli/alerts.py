@@ -45,11 +45,15 @@ def list_alerts(most: int, *, as_json: bool) -> None:
     with installation() as parts:
         found = parts.ledger.alerts.newest(most)
     if as_json:
-        times = {"raised_at": 1, "sent_at": 2}
         rows = [
-            {"key": row[0].key, "text": row[0].text, "facts": dict(row[0].facts)}
-            | {name: None if row[n] is None else row[n].isoformat(timespec="seconds") for name, n in times.items()}  # type: ignore[union-attr]
-            for row in found
+            {
+                "key": one.key,
+                "text": one.text,
+                "facts": dict(one.facts),
+                "raised_at": raised.isoformat(timespec="seconds"),
+                "sent_at": None if sent is None else sent.isoformat(timespec="seconds"),
+            }
+            for one, raised, sent in found
         ]
         print_json(rows)
         return
