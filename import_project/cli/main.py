@@ -105,6 +105,17 @@ def files(*, feed: str | None, as_json: bool) -> None:
     list_files(feed, as_json=as_json)
 
 
+@cli.command("report")
+@click.argument("run_or_file")
+@FEED
+@JSON
+def report_on(run_or_file: str, *, feed: str | None, as_json: bool) -> None:
+    """Report on a run, by the begin of its id, or on the newest run of a file, by its name or partition."""
+    from import_project.cli.report import print_report
+
+    print_report(run_or_file, feed, as_json=as_json)
+
+
 @cli.command()
 @click.argument("feed", required=False)
 @JSON

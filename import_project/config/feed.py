@@ -11,6 +11,7 @@ from import_project.config.apis import Endpoint, OneEndpoint, field_problem
 from import_project.config.files import Files, Folders
 from import_project.config.formats import Format
 from import_project.config.match import Match
+from import_project.config.operating import Checks, Hooks, Owner, Tags
 from import_project.config.python_objects import Reference, is_reference
 from import_project.config.runs import Runs
 from import_project.config.schemas import Name
@@ -110,6 +111,10 @@ class Feed(Strict):
     post: Post
     poll: Poll = Poll()
     run: Runs = Runs()
+    checks: Checks = Checks()
+    hooks: Hooks = Hooks()
+    owners: tuple[Owner, ...] = ()
+    tags: Tags = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

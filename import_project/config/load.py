@@ -1,7 +1,7 @@
 """YAML files to models; every mistake is one line with file, key and what was expected. Nothing is connected to."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 from typing import Any, TypeVar
@@ -20,6 +20,7 @@ from import_project.matching.rules import RULES
 from import_project.posting.templates import fields_of
 from import_project.records.endpoints import Endpoint
 from import_project.records.postings import PostingKind
+from import_project.records.steps import Happening
 from import_project.records.terms import Breaking, Terms, Waits
 from import_project.validation.from_pandera import from_pandera
 from import_project.validation.schema import RowSchema, condition_problem, empty_rows
@@ -30,7 +31,7 @@ Model = TypeVar("Model", bound=BaseModel)
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Callbacks:
     """The Python that a feed names: how rows are changed before they are read, which are left out, what takes rows and
-    payments."""
+    payments, what is told of files."""
 
     transform: Any = None
     skip_if: Any = None
@@ -38,6 +39,7 @@ class Callbacks:
     on_matched: Any = None
     on_unmatched: Any = None
     parser: Any = None
+    hooks: Mapping[Happening, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -190,7 +192,7 @@ def _check_rows_endpoint(path: Path, feed: Feed, schema: RowSchema | None) -> No
 def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:
     """Load what the feed names. Raises ConfigError for what cannot be called, or a condition that cannot be used."""
     parser = getattr(feed.format, "parser", None)
-    asked = {"transform": feed.transform, **feed.post.calls, "format.parser": parser}
+    asked = {"transform": feed.transform, **feed.post.calls, **feed.hooks.calls, "format.parser": parser}
     if feed.skip_if is not None and is_reference(feed.skip_if):
         asked["skip_if"] = feed.skip_if
     found = {
@@ -220,6 +222,7 @@ def _callbacks(path: Path, feed: Feed, schema: RowSchema | None) -> Callbacks:
         on_matched=found.get("post.on_matched"),
         on_unmatched=found.get("post.on_unmatched"),
         parser=found.get("format.parser"),
+        hooks={what: found[key] for what in Happening if (key := f"hooks.on_{what}") in found},
     )
 
 

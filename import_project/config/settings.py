@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
@@ -28,9 +28,18 @@ class Settings(Strict):
     alert_callback: str | None = Field(default=None, description="Python that is called with each: package.module:NAME")
     dagster_url: str | None = Field(default=None, description="address of the Dagster UI, for links in alerts")
     lease_seconds: float = Field(default=60, gt=0, description="how long a killed run keeps its file from the next")
-    partition_days: int = Field(
+    keep_partition_days: int = Field(
         default=90, ge=1, description="how long a file that has ended stays a partition in Dagster"
     )
+    keep_run_days: int | None = Field(default=180, ge=1, description="how long ended runs stay in Dagster")
+    keep_landing_days: int | None = Field(default=None, ge=1, description="how long the bytes of ended files stay")
+    keep_table_days: int | None = Field(default=None, ge=1, description="how long the tables of ended files stay")
+    keep_detail_days: int | None = Field(
+        default=365, ge=30, description="how long the ledger keeps attempts at steps, and alerts that have arrived"
+    )
+    log: Literal["text", "json"] = Field(default="text", description="how events are written to stderr")
+    traces: str | None = Field(default=None, description="OpenTelemetry collector (OTLP over HTTP) that gets traces")
+    stuck_minutes: int = Field(default=120, ge=1, description="after which a run without an end is told")
     retry_seconds: float = Field(
         default=30, gt=0, description="wait after a file's first failure; doubles, at most an hour"
     )

@@ -20,7 +20,7 @@ _SUFFIX = "_files"
 )
 def retire_partitions(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> dg.SkipReason:
     """Delete a bounded number of partitions a tick; a partition without an ended file is left."""
-    days = Settings.read(os.environ).partition_days
+    days = Settings.read(os.environ).keep_partition_days
     before = parts.clock() - timedelta(days=days)
     retired = 0
     for feed in parts.ledger.sightings.polls():

@@ -1,5 +1,5 @@
-"""One step of one file, held under a claim: a lease that is renewed while the step works, and what its failure means
-for the file. The steps themselves are elsewhere."""
+"""One step of one file, held under a claim: a lease that is renewed while the step works, what its failure means for
+the file, and who is told. The steps themselves are elsewhere."""
 
 import asyncio
 import threading
@@ -21,11 +21,16 @@ from import_project.errors import (
 )
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.tell import tell, tell_step
 from import_project.records.files import Arrival, ArrivalState, Claim
 from import_project.records.outcomes import Counts
+from import_project.records.steps import FileEvent, Happening, StepState
+from import_project.traces import span
 
 Facts = Mapping[str, int | str | float | Decimal]
 LONGEST_RETRY = timedelta(hours=1)
+#: The names of the steps a file's run begins and ends with.
+FIRST, LAST = "receive", "conclude"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -55,7 +60,7 @@ Step = Callable[[Held], Awaitable[Facts | None]]
 
 
 def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, step: Step) -> Facts | None:
-    """Claim the file for `owner`, run one step, and let the ledger know how it failed if it did.
+    """Claim the file for `owner`, run one step, and let the ledger, the log and the feed's hooks know how it went.
 
     A FileRefused ends the file: outcome `failed`, the sender's copy to `.failed/`. After any other error the file is
     due again later, the first time after `parts.retry`, then after twice as long each time, at most an hour.
@@ -64,15 +69,16 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
         loaded.name, partition, owner=owner, now=parts.clock(), lease=parts.lease
     )
     held = Held(parts=parts, loaded=loaded, arrival=arrival, claim=claim)
-    with _renewed(parts, claim):
+    with _renewed(parts, claim), _noted(held, step.__name__) as noted:
         try:
-            return asyncio.run(_awaited(step, held))
+            facts = asyncio.run(_awaited(step, held))
         except ClaimLost:
             raise
         except FileRefused as refusal:
             refusal.at(feed=loaded.name, file=arrival.name)
             if not arrival.state.ended:
                 _refuse(held, refusal)
+            noted.then = Happening.FAILURE
             raise
         except Exception as error:
             told = type(error).__name__  # a stranger's words may hold a customer's row
@@ -80,7 +86,65 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
                 told = str(error.at(feed=loaded.name, file=arrival.name))
             with suppress(StoreError):  # a ledger that fails too must not hide why: the lease lapses by itself
                 _try_later(held, told)
+            noted.then = Happening.RETRY
             raise
+        noted.facts = facts
+        if facts is None:
+            noted.then = Happening.SKIP
+        elif step.__name__ == LAST:
+            noted.then = Happening.SUCCESS
+        return facts
+
+
+@dataclass(slots=True)
+class _Noted:
+    then: Happening | None = None
+    facts: Facts | None = None
+
+
+@contextmanager
+def _noted(held: Held, step: str) -> Iterator[_Noted]:
+    """Note an attempt at a step while it is made, trace it, and tell what became of the file."""
+    parts, run = held.parts, held.claim.owner
+    where = {"feed": held.feed, "file": held.arrival.name, "partition": held.claim.partition, "run": run}
+    if step == FIRST:
+        _tell(held, step, Happening.START, None)
+    noted, began = _Noted(), parts.clock()
+    attempt = parts.ledger.steps.begin(held.arrival.id, run, step, began)
+    state, told = StepState.DONE, None
+    try:
+        with span(step, run, feed=held.feed, file=held.arrival.name, partition=held.claim.partition):
+            yield noted
+    except BaseException as error:
+        state = StepState.CUT_OFF if isinstance(error, ClaimLost | KeyboardInterrupt) else StepState.FAILED
+        told = str(error) if isinstance(error, ImportProjectError) else type(error).__name__
+        raise
+    finally:
+        now = parts.clock()
+        with suppress(StoreError):  # what the ledger cannot be told now must not hide how the step went
+            parts.ledger.steps.end(attempt, state, now, error=told, facts=noted.facts)
+        tell_step(where, step, (now - began).total_seconds(), told)
+        if noted.then is not None:
+            _tell(held, step, noted.then, told)
+
+
+def _tell(held: Held, step: str, what: Happening, error: str | None) -> None:
+    outcome = None
+    if what in {Happening.SUCCESS, Happening.FAILURE, Happening.SKIP}:
+        with suppress(StoreError):
+            outcome = held.parts.ledger.outcomes.of(held.feed, held.claim.partition)
+    event = FileEvent(
+        what=what,
+        feed=held.feed,
+        file=held.arrival.name,
+        partition=held.claim.partition,
+        run=held.claim.owner,
+        step=step,
+        at=held.parts.clock(),
+        error=error,
+        outcome=outcome,
+    )
+    tell(held.loaded, event)
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from import_project.records.alerts import Alert, Undelivered
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import alerts, deliveries
+from import_project.store.ledger.operating_tables import alerts, deliveries
 
 
 class Alerts:

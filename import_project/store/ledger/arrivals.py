@@ -46,6 +46,13 @@ class Arrivals:
             raise FileVanished("the ledger knows no such file", feed=feed, file=partition)
         return as_arrival(row)
 
+    def called(self, name: str, feed: str | None = None) -> list[Arrival]:
+        """Return the arrivals of this name or partition key, of a feed or of all, oldest first."""
+        query = sa.select(*FIELDS).where((arrivals.c.name == name) | (arrivals.c.partition == name))
+        query = query.where(arrivals.c.feed == feed) if feed else query
+        with self._database.read() as connection:
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+
     def unfinished(self, feed: str) -> list[Arrival]:
         """Return the arrivals that need a run, in the order they were first seen: to bring them to their end, or to
         send what was decided of them since."""

@@ -7,11 +7,13 @@ from import_project.store.ledger.audit import Audit
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.dead_letters import DeadLetters
 from import_project.store.ledger.decisions import Decisions
+from import_project.store.ledger.heartbeats import Heartbeats
 from import_project.store.ledger.outcomes import Outcomes
 from import_project.store.ledger.payments import Payments
 from import_project.store.ledger.postings import Postings
 from import_project.store.ledger.sightings import Sightings
 from import_project.store.ledger.statements import Statements
+from import_project.store.ledger.steps import Steps
 
 
 class Ledger:
@@ -30,6 +32,8 @@ class Ledger:
         self.statements = Statements(self.database)
         self.outcomes = Outcomes(self.database)
         self.alerts = Alerts(self.database)
+        self.steps = Steps(self.database)
+        self.heartbeats = Heartbeats(self.database)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, fields
 from datetime import datetime
 from decimal import Decimal
+from typing import Any
 
 import sqlalchemy as sa
 
@@ -61,18 +62,30 @@ class Outcomes:
 
     def all(self, feed: str | None = None) -> list[Outcome]:
         """Return the outcomes of a feed, or of all, in the order the files were first seen."""
+        return self._outcomes(arrivals.c.feed == feed if feed else sa.true(), arrivals.c.id)
+
+    def of(self, feed: str, partition: str) -> Outcome | None:
+        """Return a file's outcome; None while it has not ended."""
+        found = self._outcomes((arrivals.c.feed == feed) & (arrivals.c.partition == partition), arrivals.c.id)
+        return found[0] if found else None
+
+    def since(self, moment: datetime) -> list[Outcome]:
+        """Return the outcomes of files that ended from a moment on, newest first."""
+        return self._outcomes(outcomes.c.finished_at >= moment, outcomes.c.finished_at.desc())
+
+    def _outcomes(self, which: sa.ColumnElement[bool], order: sa.ColumnElement[Any]) -> list[Outcome]:
         query = (
             sa.select(
                 outcomes, arrivals.c.feed, arrivals.c.name, arrivals.c.partition, arrivals.c.state, arrivals.c.sha256
             )
             .join(arrivals, arrivals.c.id == outcomes.c.arrival_id)
-            .order_by(arrivals.c.id)
+            .where(which)
         )
-        query = query.where(arrivals.c.feed == feed) if feed else query
+        money = sa.select(sums).where(sums.c.arrival_id.in_(query.with_only_columns(arrivals.c.id)))
         with self._database.read() as connection:
-            rows = [row._asdict() for row in connection.execute(query)]
+            rows = [row._asdict() for row in connection.execute(query.order_by(order))]
             amounts: dict[int, dict[str, Decimal]] = {}
-            for arrival_id, currency, amount in connection.execute(sa.select(sums)):
+            for arrival_id, currency, amount in connection.execute(money):
                 amounts.setdefault(arrival_id, {})[currency] = amount
         return [
             Outcome(

@@ -9,7 +9,8 @@ import sqlalchemy as sa
 from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
 from import_project.store.ledger.arrivals import FIELDS, as_arrival
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import arrivals, polls
+from import_project.store.ledger.operating_tables import polls
+from import_project.store.ledger.tables import arrivals
 
 _WAITING = (ArrivalState.SEEN, ArrivalState.READY)
 _NOT_VANISHED = frozenset(ArrivalState) - {ArrivalState.VANISHED}  # a list of states is found by index; `!=` is not

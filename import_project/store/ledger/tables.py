@@ -255,32 +255,3 @@ sums = sa.Table(
     sa.Column("currency", sa.String(8), primary_key=True),
     sa.Column("amount", Money, nullable=False),
 )
-
-polls = sa.Table(
-    "polls",
-    metadata,
-    sa.Column("feed", sa.String(64), primary_key=True),
-    sa.Column("polled_at", UtcDateTime, nullable=False),
-    sa.Column("polls", sa.Integer, nullable=False),
-    sa.Column("listed", sa.Integer, nullable=False),
-    sa.Column("first_polled_at", UtcDateTime),
-    sa.Column("all_ended", sa.String(64)),
-)
-
-alerts = sa.Table(
-    "alerts",
-    metadata,
-    sa.Column("key", sa.String(255), primary_key=True),
-    sa.Column("message", sa.Text, nullable=False),
-    sa.Column("raised_at", UtcDateTime, nullable=False),
-    sa.Column("sent_at", UtcDateTime),
-    sa.Column("facts", sa.Text, nullable=False, server_default="{}"),
-)
-
-deliveries = sa.Table(
-    "deliveries",
-    metadata,
-    sa.Column("key", sa.String(255), sa.ForeignKey("alerts.key"), primary_key=True),
-    sa.Column("channel", sa.String(32), primary_key=True),
-    sa.Column("delivered_at", UtcDateTime, nullable=False),
-)
