@@ -33,6 +33,7 @@ class ColumnRules(Strict):
     choices: tuple[str, ...] = ()
     pattern: str | None = None
     max_length: int | None = Field(default=None, gt=0)
+    personal: bool | None = None
     severity: dict[Literal[COLUMN_RULES], Severity] = Field(default_factory=dict)  # type: ignore[valid-type]
 
     @model_validator(mode="after")

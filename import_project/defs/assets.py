@@ -1,24 +1,27 @@
 """The assets of one feed, one for each thing that a file becomes. Their work is `pipeline.steps`.
 
 Assets hand nothing to each other in memory: tables and ledger hold what the next one reads, so that any of them can be
-run again by itself. Metadata carries counts and sums, never a customer's row.
+run again by itself. Metadata carries counts, sums and masked previews, never a customer's row.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
+from collections.abc import Iterator, Sequence
+from time import monotonic
 from typing import Any
 
 import dagster as dg
 
 from import_project.config.load import LoadedFeed
 from import_project.defs.alerts import alert
-from import_project.defs.checks import CHECKS
+from import_project.defs.checks import results_of, specs_of
+from import_project.defs.columns import lineage_of, schema_of
 from import_project.defs.limits import api_pool, feed_pool, retry_policy
+from import_project.defs.metadata import links_of, metadata_of, preview_of, sums_table
 from import_project.defs.partitions import partitions_of
 from import_project.errors import ClaimLost, FileChanged, ImportProjectError
-from import_project.pipeline.hold import Facts, run_step
+from import_project.pipeline.dry_run import file_id
+from import_project.pipeline.hold import Facts
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.steps import steps_of
+from import_project.pipeline.steps import run_named
 
 #: asset, its step, the assets it needs, what it is, its kinds
 _ROWS_TAIL = (
@@ -49,20 +52,22 @@ def feed_assets(loaded: LoadedFeed) -> list[dg.AssetsDefinition]:
     return [_file_asset(loaded), _rows_asset(loaded), *later]
 
 
-def _metadata(facts: Facts) -> Mapping[str, Any]:
-    return {name: str(value) if isinstance(value, Decimal) else value for name, value in facts.items()}
+def _tags(loaded: LoadedFeed) -> dict[str, str]:
+    return {"feed": loaded.name, **loaded.feed.tags}
 
 
 def _run(
     loaded: LoadedFeed, step: str, parts: Parts, context: dg.AssetExecutionContext | dg.OpExecutionContext
 ) -> Facts | None:
     """Run a step; an error of ours fails it with its one line, and is retried only where a retry can help."""
+    began = monotonic()
     try:
-        return run_step(parts, loaded, context.partition_key, owner=context.run.run_id, step=steps_of(loaded)[step])
+        facts = run_named(parts, loaded, context.partition_key, owner=context.run.run_id, step=step)
     except ImportProjectError as error:
         # A file that still changes must stay unchanged for a while: a retry of the step would come too soon.
         at_once = error.retry and not isinstance(error, FileChanged | ClaimLost)
         raise dg.Failure(description=error.line, allow_retries=at_once) from error
+    return None if facts is None else {**facts, "seconds": round(monotonic() - began, 3)}
 
 
 def _tell(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) -> None:
@@ -88,6 +93,8 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         output_required=False,  # bytes that came before end here, as a duplicate
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
+        owners=list(loaded.feed.owners),
+        tags=_tags(loaded),
     )
     def file(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, "receive", parts, context)
@@ -95,13 +102,15 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
             state = parts.ledger.arrivals.of(loaded.name, context.partition_key).state
             context.log.warning(f"nothing more is done with this file: it is {state}")
             return
-        yield dg.MaterializeResult(metadata=_metadata(facts))
+        yield dg.MaterializeResult(metadata=metadata_of(facts) | links_of(parts, loaded, context.partition_key))
 
     return file
 
 
 def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     feed, retry = loaded.name, retry_policy(loaded.feed.run)
+    specs = specs_of(loaded, "accepted", "quarantined")
+    checked = [spec.get_python_identifier() for spec in specs]
 
     @dg.op(name=f"{feed}_parse_file", ins={"file": dg.In(dg.Nothing)}, out=dg.Out(dg.Nothing), retry_policy=retry)
     def parse_file(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> None:
@@ -111,33 +120,50 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     @dg.op(
         name=f"{feed}_validate_rows",
         ins={"parsed": dg.In(dg.Nothing)},
-        out={"accepted": dg.Out(dg.Nothing), "quarantined": dg.Out(dg.Nothing)},
+        out={name: dg.Out(dg.Nothing) for name in ("accepted", "quarantined")} | {name: dg.Out() for name in checked},
         retry_policy=retry,
     )
-    def validate_rows(context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.Output[None]]:
+    def validate_rows(
+        context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]
+    ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
         """Rows to accepted and quarantined ones; rows in = rows out."""
-        facts = dict(_metadata(_run(loaded, "validate_rows", parts, context) or {}))
+        facts = metadata_of(_run(loaded, "validate_rows", parts, context) or {})
+        sha256 = file_id(parts, feed, context.partition_key) or ""
         broken = {name: count for name, count in facts.items() if name.startswith("broken ")}
-        yield dg.Output(None, "accepted", metadata={k: facts[k] for k in ("rows", "accepted", "warnings")})
-        yield dg.Output(None, "quarantined", metadata={k: facts[k] for k in ("rows", "quarantined")} | broken)
+        told = {
+            "accepted": {k: facts[k] for k in ("rows", "accepted", "warnings", "seconds")},
+            "quarantined": {k: facts[k] for k in ("rows", "quarantined", "quarantine rate, %")} | broken,
+        }
+        for table, own in told.items():
+            shown = preview_of(parts, loaded, table, sha256) | links_of(parts, loaded, context.partition_key)
+            yield dg.Output(None, table, metadata={**own, **shown})
+        for table in told:
+            yield from results_of(parts, loaded, table, context.partition_key)
+
+    def out(table: str, description: str) -> dg.AssetOut:
+        return dg.AssetOut(
+            key=[feed, table],
+            description=description,
+            kinds={"polars", "pandera"},
+            metadata=schema_of(loaded, table),
+            owners=list(loaded.feed.owners),
+            tags=_tags(loaded),
+        )
 
     @dg.graph_multi_asset(
         name=f"{feed}_rows",
         ins={"file": dg.AssetIn(key=[feed, "file"], dagster_type=dg.Nothing)},
         outs={
-            "accepted": dg.AssetOut(
-                key=[feed, "accepted"], description="Rows that passed", kinds={"polars", "pandera"}
-            ),
-            "quarantined": dg.AssetOut(
-                key=[feed, "quarantined"], description="Rows set aside, with reasons", kinds={"polars", "pandera"}
-            ),
+            "accepted": out("accepted", "Rows that passed"),
+            "quarantined": out("quarantined", "Rows set aside, with reasons"),
         },
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
+        check_specs=specs,
     )
     def rows(file: Any) -> dict[str, Any]:
-        accepted, quarantined = validate_rows.alias("validate_rows")(parse_file.alias("parse_file")(file))
-        return {"accepted": accepted, "quarantined": quarantined}
+        made = validate_rows.alias("validate_rows")(parse_file.alias("parse_file")(file))
+        return dict(zip(("accepted", "quarantined", *checked), made, strict=True))
 
     return rows
 
@@ -145,31 +171,28 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
 def _step_asset(
     loaded: LoadedFeed, asset: str, step: str, needs: Sequence[str], description: str, kinds: set[str]
 ) -> dg.AssetsDefinition:
-    key = dg.AssetKey([loaded.name, asset])
-    check = CHECKS.get(asset)
-
     @dg.asset(
-        key=key,
+        key=[loaded.name, asset],
         deps=[dg.AssetKey([loaded.name, name]) for name in needs],
         description=description,
         kinds=kinds,
+        metadata=schema_of(loaded, asset),
         retry_policy=retry_policy(loaded.feed.run),
         pool=api_pool(loaded) if "api" in kinds else None,
         partitions_def=partitions_of(loaded.name),
         group_name=loaded.name,
-        check_specs=[check.spec(key)] if check else None,
+        check_specs=specs_of(loaded, asset) or None,
+        owners=list(loaded.feed.owners),
+        tags=_tags(loaded),
     )
     def step_asset(
         context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]
     ) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, step, parts, context) or {}
-        _tell(loaded, parts, context.partition_key, facts)
-        found = [check.result(parts, loaded, context.partition_key)] if check else []
-        for one in found:
-            if not one.passed:
-                told = f"{loaded.name}: {context.partition_key} is blocked: {one.description}"
-                key = f"check:{one.check_name}:{loaded.name}:{context.partition_key}"
-                alert(parts, key, told, {"feed": loaded.name, "file": context.partition_key})
-        yield dg.MaterializeResult(metadata=_metadata(facts), check_results=found)
+        if not parts.dry_run:
+            _tell(loaded, parts, context.partition_key, facts)
+        found = results_of(parts, loaded, asset, context.partition_key)
+        shown = {**metadata_of(facts), **sums_table(facts), **lineage_of(loaded, asset)}
+        yield dg.MaterializeResult(metadata=shown | links_of(parts, loaded, context.partition_key), check_results=found)
 
     return step_asset

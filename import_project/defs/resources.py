@@ -5,20 +5,36 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from pydantic import Field
 
 from import_project.config.settings import Settings
+from import_project.logs import write_logs
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.wiring import build_parts
+from import_project.traces import send_traces
 
 
 class PartsResource(dg.ConfigurableResource[Parts]):
     """Builds the parts from the environment for each run and tick, and gives their connections back."""
 
+    dry_run: bool = Field(
+        default=False,
+        description="only try it: nothing is claimed, decided, posted or moved; tables are the run's own",
+    )
+
     @contextmanager
     def yield_for_execution(self, context: dg.InitResourceContext) -> Iterator[Parts]:
         """Hand out the plain object; nothing else of Dagster reaches the use cases."""
-        parts = build_parts(Settings.read(os.environ), os.environ)
+        settings = Settings.read(os.environ)
+        write_logs(settings.log)
+        if settings.traces is not None:
+            send_traces(settings.traces)
+        parts = build_parts(settings, os.environ, dry_run=_run_id(context) if self.dry_run else None)
         try:
             yield parts
         finally:
             parts.close()
+
+
+def _run_id(context: dg.InitResourceContext) -> str:
+    return context.run.run_id if context.run is not None else "no_run"

@@ -24,7 +24,7 @@ async def conclude(held: Held) -> Facts:
     """
     parts = held.parts
     counts = _counts(held)
-    amounts = _sums(held)
+    amounts = sums_of(held)
     if held.arrival.state is not ArrivalState.DUPLICATE:
         told = _told(held, counts)
         parts.ledger.outcomes.conclude(held.claim, ArrivalState.DONE, counts, amounts, parts.clock(), error=told)
@@ -55,7 +55,7 @@ def _counts(held: Held) -> Counts:
     """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + dead + repeated +
     skipped."""
     subjects = held.parts.ledger.postings.subjects(held.feed, held.sha256)
-    kinds = _kinds(held)
+    kinds = kinds_of(held)
     ended = Counter[PostingState]()
     for (_, state), n in subjects.items():
         ended[state] += n
@@ -86,7 +86,8 @@ def _counts(held: Held) -> Counts:
     return counts
 
 
-def _kinds(held: Held) -> Counter[str]:
+def kinds_of(held: Held) -> Counter[str]:
+    """Count the rows of the table `decisions` by kind."""
     found: Counter[str] = Counter()
     for frame in held.parts.tables.batches(held.feed, "decisions", held.sha256, columns=["kind"]):
         found.update(frame["kind"].to_list())
@@ -97,7 +98,7 @@ def _rows(held: Held, table: str) -> int:
     return held.parts.tables.rows(held.feed, table, held.sha256)
 
 
-def _sums(held: Held) -> dict[str, Decimal]:
+def sums_of(held: Held) -> dict[str, Decimal]:
     """Return the signed sum per currency of a bank file, and prove that decided and quarantined money make it up."""
     if held.loaded.feed.kind != "payments":
         return {}

@@ -23,7 +23,8 @@ def follow(held: Held, statements: Sequence[Statement], payments: pl.DataFrame) 
 
 def _sequences(held: Held, statements: Sequence[Statement]) -> Iterator[Issue]:
     ledger = held.parts.ledger.statements
-    ledger.keep(held.claim, held.sha256, statements)
+    if not held.parts.dry_run:
+        ledger.keep(held.claim, held.sha256, statements)
     by_account: defaultdict[tuple[str | None, str, str], list[Statement]] = defaultdict(list)
     for one in statements:
         by_account[one.account, one.currency, one.form].append(one)

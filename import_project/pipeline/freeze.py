@@ -1,6 +1,7 @@
 """Freezing decisions and their postings, for bank and row feeds alike; and what the ledger then holds of each row."""
 
 import json
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import date
 from decimal import Decimal
@@ -9,9 +10,9 @@ from typing import Any
 import polars as pl
 
 from import_project.frames import MONEY
-from import_project.pipeline.hold import Held
+from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
-from import_project.records.postings import Again, Draft, Taken
+from import_project.records.postings import Again, Draft, PostingKind, Taken
 
 #: What a row is called in the table `decisions` when an earlier file brought it, and when the feed leaves it out.
 REPEATED, SKIPPED = "repeated", "skipped"
@@ -33,6 +34,49 @@ def freeze(
     )
     subjects = [subject(i) for i in accepted["identity"]]
     kinds = _kinds(held, accepted["row_number"].to_list(), subjects)
+    return _decisions(held, accepted, subjects, kinds)
+
+
+def would_freeze(
+    held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]
+) -> tuple[pl.DataFrame, Counter[PostingKind]]:
+    """Return rows of the table `decisions` as `freeze` would, and how many requests of each kind it would freeze."""
+    subjects = [subject(i) for i in accepted["identity"]]
+    numbers = accepted["row_number"].to_list()
+    before = _kinds(held, numbers, subjects)
+    known = held.parts.ledger.decisions.decided(held.feed, subjects)
+    owners: dict[str, int] = {}
+    for name, number in zip(subjects, numbers, strict=True):
+        owners.setdefault(name, number)
+    would: dict[str, str] = {}
+    requests: Counter[PostingKind] = Counter()
+    for draft in drafts:
+        if draft.repeated:
+            would[draft.subject] = REPEATED
+        elif draft.subject not in known and owners.get(draft.subject) == draft.row_number:
+            would.setdefault(draft.subject, draft.kind.value)
+            requests[draft.kind] += 1
+    kinds = [
+        kind if name in known else (would.get(name, SKIPPED) if owners[name] == number else REPEATED)
+        for kind, name, number in zip(before, subjects, numbers, strict=True)
+    ]
+    return _decisions(held, accepted, subjects, kinds), requests
+
+
+def would_decide(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]) -> Facts:
+    """Write what would be frozen as tables of a dry run, and tell it: `decisions`, and `would_post` by kind."""
+    decisions, requests = would_freeze(held, accepted, drafts)
+    held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
+    counted = pl.DataFrame(
+        {"kind": [k.value for k in requests], "requests": list(requests.values())},
+        schema={"kind": pl.String, "requests": pl.Int64},
+    )
+    held.parts.tables.write(held.feed, "would_post", held.sha256, counted)
+    facts: dict[str, int | str] = dict(decisions.group_by("kind").len().sort("kind").iter_rows())
+    return facts | {"would post": requests.total()}
+
+
+def _decisions(held: Held, accepted: pl.DataFrame, subjects: list[str], kinds: list[str]) -> pl.DataFrame:
     money = held.loaded.schema is None
     return accepted.select(
         "row_number",

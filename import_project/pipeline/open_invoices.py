@@ -87,6 +87,11 @@ def read_invoices(held: Held) -> tuple[pl.DataFrame, datetime]:
     return stored, as_of
 
 
+def read_table(parts: Parts, feed: str, sha256: str) -> pl.DataFrame:
+    """Return the list that was kept for a file, whatever its age."""
+    return parts.tables.read(feed, TABLE, sha256)
+
+
 def stale(parts: Parts, loaded: LoadedFeed, sha256: str) -> str | None:
     """Return how the list that was kept for a file is too old to match with; None when it is not."""
     return _stale(loaded, _stored(parts, loaded.name, sha256)[1], parts.clock())

@@ -18,7 +18,8 @@ from import_project.store.tables import Tables
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parts:
     """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure.
-    `reveal` reads a secret now; `sleep` and `chance` (from 0 to 1) are how the outbox waits."""
+    `reveal` reads a secret now; `sleep` and `chance` (from 0 to 1) are how the outbox waits. In a `dry_run` nothing is
+    posted, moved or decided, and `tables` are its own."""
 
     ledger: Ledger
     landing: Landing
@@ -31,6 +32,7 @@ class Parts:
     chance: Callable[[], float] = random.random
     lease: timedelta = timedelta(seconds=60)
     retry: timedelta = timedelta(seconds=30)
+    dry_run: bool = False
 
     def close(self) -> None:
         """Give connections back."""

@@ -31,12 +31,17 @@ async def receive(held: Held) -> Facts | None:
     if state := _unwanted(held, sha256):
         await _end(held, state)
         return None
+    recognise(held, sha256)
+    return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
+
+
+def recognise(held: Held, sha256: str) -> None:
+    """Raise NotRecognised when the landed content is not the feed's format."""
     form = held.loaded.feed.format
     if not recognises(form.kind, held.parts.landing.head(sha256, _START), held.loaded.format_options):
         packed = kind_of(held.parts.landing.head(sha256, HEAD))
         do = f"it is packed ({packed}): say files.unpack" if packed else "look at it with `import-project inspect`"
         raise NotRecognised(f"the content is not {form.kind}", do=do)
-    return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
 async def _end(held: Held, state: ArrivalState, *, told: str | None = None) -> None:

@@ -17,7 +17,7 @@ from import_project.matching.decide import Decided, decide
 from import_project.matching.frames import TO_MATCH, payments_of
 from import_project.matching.rules import reference, several_payments
 from import_project.pipeline.decision_drafts import Decision, Listed, drafts, invoice_ids
-from import_project.pipeline.freeze import freeze
+from import_project.pipeline.freeze import freeze, would_decide
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import ENTRY, entry_subject, subject
 from import_project.pipeline.open_invoices import read_invoices, still_open
@@ -57,6 +57,8 @@ async def reconcile(held: Held) -> Facts:
             work = _Work(held=held, decided=decided, memory=memory, invoices=listed, fresh=new)
             known = fresh.join(new.select("payment_id"), on="payment_id", how="anti")
             made, causes, again = chain(work.drafts(), _repeated(known)), work.causes(), work.again()
+        if held.parts.dry_run:
+            return would_decide(held, accepted, chain(made, causes))
         with contextlib.suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, made, taken=taken, again=again, causes=causes)
             held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from import_project.config.load import LoadedFeed
 from import_project.pipeline.conclude import conclude
+from import_project.pipeline.dry_run import dry_step
 from import_project.pipeline.hold import Facts, Step, run_step
 from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
@@ -37,11 +38,18 @@ def steps_of(loaded: LoadedFeed) -> Mapping[str, Step]:
     return ROW_STEPS if loaded.feed.kind == "rows" else PAYMENT_STEPS
 
 
+def run_named(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, step: str) -> Facts | None:
+    """Run one step of a file by its name; in a dry run, only try it."""
+    if parts.dry_run:
+        return dry_step(parts, loaded, partition, owner=owner, step=step)
+    return run_step(parts, loaded, partition, owner=owner, step=steps_of(loaded)[step])
+
+
 def run_file(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str) -> dict[str, Facts]:
     """Take one file through all its steps. Returns each step's facts; a duplicate ends after the first."""
     told: dict[str, Facts] = {}
-    for name, step in steps_of(loaded).items():
-        facts = run_step(parts, loaded, partition, owner=owner, step=step)
+    for name in steps_of(loaded):
+        facts = run_named(parts, loaded, partition, owner=owner, step=name)
         if facts is None:
             break
         told[name] = facts

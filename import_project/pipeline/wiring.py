@@ -15,23 +15,33 @@ from import_project.errors import ConfigError
 from import_project.pipeline.inbox import open_source, reveal
 from import_project.pipeline.parts import Parts
 from import_project.posting.client import ImportApiClient
+from import_project.store.disk import sweep
 from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
-from import_project.store.tables import Tables
+from import_project.store.tables import DryTables, Tables
 
 
-def build_parts(settings: Settings, environ: Mapping[str, str]) -> Parts:
-    """Build the parts of an installation. Nothing is connected to yet; secrets are read at each connect."""
+def build_parts(settings: Settings, environ: Mapping[str, str], *, dry_run: str | None = None) -> Parts:
+    """Build the parts of an installation. Nothing is connected to yet; secrets are read at each connect.
+
+    `dry_run` is the id of a run that may change nothing: its tables are its own, and are swept away after a day.
+    """
+    tables = Tables(settings.home / "tables")
+    if dry_run is not None:
+        folder = settings.home / "dry_runs"
+        sweep(folder, "*")
+        tables = DryTables(folder / dry_run, tables)
     return Parts(
         ledger=Ledger(settings.ledger_url),
         landing=Landing(settings.home / "landing"),
-        tables=Tables(settings.home / "tables"),
+        tables=tables,
         clock=lambda: datetime.now(UTC),
         open_source=lambda feed: open_source(feed, environ, datetime.now(UTC)),
         open_api=lambda feed: open_api(feed, environ),
         reveal=lambda secret: reveal(secret, environ),
         lease=timedelta(seconds=settings.lease_seconds),
         retry=timedelta(seconds=settings.retry_seconds),
+        dry_run=dry_run is not None,
     )
 
 

@@ -27,6 +27,10 @@ class Tables:
         """Where a table of a file is, or would be."""
         return self.root / feed / table / f"{sha256}.parquet"
 
+    def found(self, feed: str, table: str, sha256: str) -> Path:
+        """Where a table of a file is read from."""
+        return self.path(feed, table, sha256)
+
     def write(self, feed: str, table: str, sha256: str, frame: pl.DataFrame) -> int:
         """Write a table in one step, over an older one of the same file. Returns its rows."""
         target = self.path(feed, table, sha256)
@@ -86,7 +90,7 @@ class Tables:
 
     def has(self, feed: str, table: str, sha256: str) -> bool:
         """Whether a table was written."""
-        return self.path(feed, table, sha256).is_file()
+        return self.found(feed, table, sha256).is_file()
 
     def remove(self, feed: str, table: str, sha256: str) -> None:
         """Take a table away, if there is one."""
@@ -95,13 +99,26 @@ class Tables:
 
     @contextmanager
     def _readable(self, feed: str, table: str, sha256: str) -> Iterator[Path]:
-        path = self.path(feed, table, sha256)
+        path = self.found(feed, table, sha256)
         try:
             yield path
         except FileNotFoundError:
             raise StoreDamaged(f"table {table} of this file is missing", do="run its earlier steps again") from None
         except pl.exceptions.ComputeError as error:
             raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
+
+
+class DryTables(Tables):
+    """Tables of a dry run: written beside the real ones, which are read where this run has written none."""
+
+    def __init__(self, root: Path, beneath: Tables) -> None:
+        super().__init__(root)
+        self._beneath = beneath
+
+    def found(self, feed: str, table: str, sha256: str) -> Path:
+        """Where a table of a file is read from."""
+        own = self.path(feed, table, sha256)
+        return own if own.is_file() else self._beneath.found(feed, table, sha256)
 
 
 class Growing:

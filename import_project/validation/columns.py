@@ -28,7 +28,8 @@ class Column:
     `decimal_mark` parts whole and fraction, of which `scale` digits are kept; `group_mark` may part thousands (a
     blank also stands for the two blanks that do not break). `date_format` and `datetime_format` are strptime formats;
     a time without an offset is one of `timezone`, and is kept in UTC. `severity` says which of its rules only warn. A
-    column that is `optional` may be missing from the file.
+    column that is `optional` may be missing from the file. `personal` says whether it is masked where rows are shown to
+    all; None: text is, unless it has `choices`.
     """
 
     name: str
@@ -48,6 +49,7 @@ class Column:
     pattern: str | None = None
     max_length: int | None = None
     severity: Mapping[str, Severity] = field(default_factory=dict)
+    personal: bool | None = None
 
     @property
     def dtype(self) -> pl.DataType:

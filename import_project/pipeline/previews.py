@@ -1,0 +1,51 @@
+"""The first rows of a table as anyone may see them: personal data is masked, so that it reaches no log of runs."""
+
+import polars as pl
+
+from import_project.config.load import LoadedFeed
+from import_project.frames import IDENTITY, RAW
+from import_project.pipeline.parts import Parts
+
+#: Of a payment these are shown; all else may name a person.
+_PLAIN = ("row_number", "statement", "currency", "booking_date", "amount", "direction", "status", "reversal", "lump")
+_MASK = "•••"
+_LEFT_OUT = (IDENTITY, RAW)
+
+
+def preview(parts: Parts, loaded: LoadedFeed, table: str, sha256: str, rows: int = 5) -> pl.DataFrame:
+    """Return the first rows of `accepted` or `quarantined`, every cell as text, what is personal masked."""
+    frame = next((f for f in parts.tables.batches(loaded.name, table, sha256) if f.height), None)
+    if frame is None:
+        frame = next(iter(parts.tables.batches(loaded.name, table, sha256)))
+    shown = frame.head(rows).select(c for c in frame.columns if c not in _LEFT_OUT)
+    plain = _plain(loaded)
+    cells = {name: [_cell(value, plain=name in plain) for value in shown[name].to_list()] for name in shown.columns}
+    return pl.DataFrame(cells, schema=dict.fromkeys(shown.columns, pl.String()))
+
+
+def masked(value: object) -> str:
+    """Return enough of a value to tell a filled cell from an empty one, and one kind of value from another."""
+    text = "" if value is None else str(value)
+    if not text:
+        return ""
+    return f"{text[0]}{_MASK}" if len(text) > 3 else _MASK
+
+
+def _plain(loaded: LoadedFeed) -> frozenset[str]:
+    """A text may name a person unless its values are counted up, or the schema says that it does not."""
+    if loaded.schema is None:
+        return frozenset(_PLAIN)
+    plain = {"row_number"}
+    for column in loaded.schema.columns:
+        personal = column.personal
+        if personal is None:
+            personal = column.type == "text" and not column.choices
+        if not personal:
+            plain.add(column.name)
+    return frozenset(plain)
+
+
+def _cell(value: object, *, plain: bool) -> str:
+    if not plain:
+        return masked(value)
+    return "" if value is None else str(value)
