@@ -7,12 +7,12 @@ import dagster as dg
 
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
 from import_project.config.settings import Settings
-from import_project.defs.alerts import alert_failed_runs, watch_sensors
 from import_project.defs.assets import feed_assets
 from import_project.defs.jobs import deadline_job, feed_job
 from import_project.defs.resources import PartsResource
-from import_project.defs.retention import retire_partitions
+from import_project.defs.retention import retention
 from import_project.defs.sensors import broken_feed_sensor, feed_sensor
+from import_project.defs.watch import alert_failed_runs, watch_sensors
 
 
 def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed]) -> dg.Definitions:
@@ -27,9 +27,10 @@ def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed])
             *(broken_feed_sensor(one) for one in broken),
             alert_failed_runs,
             watch_sensors,
-            retire_partitions,
+            retention,
         ],
         resources={"parts": PartsResource()},
+        executor=dg.in_process_executor,  # also of what is materialized by hand
     )
 
 

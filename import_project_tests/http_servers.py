@@ -42,6 +42,7 @@ class ApiPeer:
     reject_status: int = 400
     held_answer: str | None = None
     slow_down: int = 0
+    delay: float = 0.002
     in_flight: int = 0
     retry_after: str = ""
     forget_keys: bool = False
@@ -113,7 +114,7 @@ def _api(peer: ApiPeer) -> Starlette:
         raw = (await request.body()).decode()
         peer.calls.append((key, path, raw))
         peer.methods.append(request.method)
-        await asyncio.sleep(0.002)
+        await asyncio.sleep(peer.delay)
         body = json.loads(raw)
         trouble = before_effect(key, body)
         if trouble is not None:

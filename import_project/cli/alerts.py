@@ -3,6 +3,8 @@
 import os
 import socket
 import sys
+import time
+from datetime import timedelta
 
 from rich.table import Column, Table
 from rich.text import Text
@@ -11,6 +13,8 @@ from import_project.cli.installation import installation, print_json
 from import_project.cli.outcome_table import table_console
 from import_project.config.settings import Settings
 from import_project.errors import ConfigError, ImportProjectError, one_line
+from import_project.pipeline.alerts import send_waiting
+from import_project.pipeline.alive import tell_silence
 from import_project.pipeline.wiring import channels_of
 from import_project.records.alerts import Alert
 
@@ -38,6 +42,20 @@ def send_test(*, as_json: bool) -> None:
         table_console().print(table)
     if any(told.values()):
         sys.exit(1)
+
+
+def watch(after: float, every: float | None) -> None:
+    """Look for a sign of life once, or again and again; alerts that wait are sent too."""
+    channels = channels_of(Settings.read(os.environ))
+    while True:
+        with installation() as parts:
+            told = tell_silence(parts, channels, timedelta(minutes=after))
+            send_waiting(parts, channels)
+        if told is not None:
+            print(told, file=sys.stderr, flush=True)
+        if every is None:
+            sys.exit(0 if told is None else 1)
+        time.sleep(every)
 
 
 def list_alerts(most: int, *, as_json: bool) -> None:

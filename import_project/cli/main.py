@@ -105,6 +105,22 @@ def files(*, feed: str | None, as_json: bool) -> None:
     list_files(feed, as_json=as_json)
 
 
+@cli.command()
+@click.option("--once", is_flag=True, help="Pass once: exits with 0, 1 (a file failed) or 2 (a feed cannot be polled).")
+@click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Pass again and again, for ever.")
+@JSON
+def poll(*, once: bool, every: float | None, as_json: bool) -> None:
+    """Poll every feed and run its new files in this process, without a daemon; recorded in Dagster all the same.
+
+    SIGTERM lets the file in hand come to its end. With --json, one object a line.
+    """
+    if once == (every is not None):
+        raise click.UsageError("say --once or --every SECONDS")
+    from import_project.cli.poll import poll as passes
+
+    passes(every, as_json=as_json)
+
+
 @cli.command("report")
 @click.argument("run_or_file")
 @FEED

@@ -7,7 +7,7 @@ from typing import Any
 from rich.table import Column, Table
 from rich.text import Text
 
-from import_project.cli.installation import installation, print_json
+from import_project.cli.installation import all_feeds, installation, print_json
 from import_project.cli.outcome_table import table_console
 from import_project.errors import one_line
 from import_project.pipeline.reports import Report, report
@@ -20,7 +20,7 @@ _COUNTS = ("total", "processed", "accepted", "quarantined", "posted", "repeated"
 def print_report(name: str, feed: str | None, *, as_json: bool) -> None:
     """Print the report on a run or a file."""
     with installation() as parts:
-        found = report(parts, name, feed=feed)
+        found = report(parts, name, feed=feed, feeds=all_feeds())
     if as_json:
         print_json(as_values(found))
         return
@@ -69,6 +69,7 @@ def _facts(found: Report) -> Table:
         "file": found.file,
         "partition": found.partition,
         "source": found.source,
+        "set aside to": found.set_aside_to,
         "state": found.state,
         "run": found.run + others,
         "started (UTC)": _time(found.started),

@@ -54,6 +54,31 @@ def expected_files(parts: Parts, loaded: LoadedFeed) -> tuple[Expected, ...]:
     return tuple(e for e in judged if e.due_at > began)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LateFile:
+    """An expected file to tell of, under a key of its own; `fails`: the feed wants a run that fails for it."""
+
+    key: str
+    text: str
+    fails: bool
+
+
+def late_files(parts: Parts, loaded: LoadedFeed) -> list[LateFile]:
+    """Return the late and missed files of a feed that people are to be told of."""
+    expect = loaded.feed.files.expect
+    if expect is None or expect.on_miss == "skip":
+        return []
+    return [
+        LateFile(
+            key=f"{one.coming}:{loaded.name}:{one.due_at.isoformat()}",
+            text=one.told(loaded.name),
+            fails=one.coming is Coming.MISSED and expect.on_miss == "fail",
+        )
+        for one in expected_files(parts, loaded)
+        if one.coming is not Coming.CAME
+    ]
+
+
 def patience_of(expect: Expect) -> timedelta:
     """Return how long a late file is waited for."""
     return timedelta(minutes=expect.max_retries * expect.interval_minutes)

@@ -6,6 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
+from import_project.config.load import LoadedFeed
 from import_project.errors import ConfigError
 from import_project.pipeline.hold import FIRST
 from import_project.pipeline.parts import Parts
@@ -16,7 +17,8 @@ from import_project.records.steps import Attempt, StepState
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """One run of a file. Times are aware UTC; `completed` is None while it is under way.
+    """One run of a file. Times are aware UTC; `completed` is None while it is under way, `source` where the feed is
+    gone.
 
     `total` rows or payments are in the file, `processed` of them accepted or quarantined. `matched` and `unmatched`
     are None for a row file. `errors` are told once each, oldest first. `steps` are those of this run alone, `runs` all
@@ -28,6 +30,7 @@ class Report:
     file: str
     partition: str
     source: str | None
+    set_aside_to: str | None
     state: str
     run: str
     runs: tuple[str, ...]
@@ -48,7 +51,7 @@ class Report:
     steps: tuple[Attempt, ...]
 
 
-def report(parts: Parts, name: str, *, feed: str | None = None) -> Report:
+def report(parts: Parts, name: str, *, feed: str | None = None, feeds: Sequence[LoadedFeed] = ()) -> Report:
     """Report on the run whose id begins with `name`, or on the newest run of the file of that name or partition.
 
     Raises ConfigError when there is none, or several are meant.
@@ -57,7 +60,7 @@ def report(parts: Parts, name: str, *, feed: str | None = None) -> Report:
     runs = {(a.feed, a.partition, a.run) for a in of_run}
     if len(runs) == 1:
         one = of_run[0]
-        return _report(parts, parts.ledger.arrivals.of(one.feed, one.partition), one.run)
+        return _report(parts, parts.ledger.arrivals.of(one.feed, one.partition), one.run, feeds)
     if runs:
         raise ConfigError(f"{len(runs)} runs begin with {name}", do="give more of the id")
     found = parts.ledger.arrivals.called(name, feed)
@@ -67,10 +70,19 @@ def report(parts: Parts, name: str, *, feed: str | None = None) -> Report:
     if len(found) > 1 and len(taken) != 1:
         known = ", ".join(f"{a.feed}: {a.partition or a.name}" for a in found)
         raise ConfigError(f"{len(found)} files are called {name}", do=f"name one by its partition: {known}")
-    return _report(parts, (taken or found)[0], None)
+    return _report(parts, (taken or found)[0], None, feeds)
 
 
-def _report(parts: Parts, arrival: Arrival, run: str | None) -> Report:
+def place_of(loaded: LoadedFeed) -> str:
+    """Return where a feed's files come from, such as `sftp bank.example:22 out`; no secret is in it."""
+    source = loaded.feed.source
+    host = f"{source.host}:{source.port}" if hasattr(source, "host") and hasattr(source, "port") else None
+    named = (getattr(source, name, None) for name in ("bucket", "container", "path", "prefix"))
+    return " ".join(str(part) for part in (source.kind, host, *named) if part)
+
+
+def _report(parts: Parts, arrival: Arrival, run: str | None, feeds: Sequence[LoadedFeed]) -> Report:
+    loaded = next((one for one in feeds if one.name == arrival.feed), None)
     attempts = parts.ledger.steps.of_file(arrival.feed, arrival.partition) if arrival.partition else []
     runs = tuple(dict.fromkeys(a.run for a in attempts))
     run = run or (runs[-1] if runs else "")
@@ -86,7 +98,8 @@ def _report(parts: Parts, arrival: Arrival, run: str | None) -> Report:
         feed=arrival.feed,
         file=arrival.name,
         partition=arrival.partition or "",
-        source=arrival.set_aside_to or arrival.claimed_as or arrival.name,
+        source=None if loaded is None else place_of(loaded),
+        set_aside_to=arrival.set_aside_to,
         state=arrival.state.value,
         run=run,
         runs=runs,

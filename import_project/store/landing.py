@@ -2,7 +2,8 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
 
@@ -88,6 +89,25 @@ class Landing:
         if found != sha256:
             raise StoreDamaged(f"the bytes of {sha256} in landing have changed", do="restore them from a backup")
         return path
+
+    def older(self, than: datetime) -> Iterator[str]:
+        """Yield the files that were written before a moment."""
+        with disk_errors(f"look through landing {self.root}"):
+            for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
+                if path.stat().st_mtime < than.timestamp():
+                    yield path.name
+
+    def remove(self, sha256: str, older: datetime) -> bool:
+        """Delete a file, unless its bytes came again since a moment. Returns whether it did."""
+        path = self.path(sha256)
+        gone = self.workshop() / f"retired-{sha256}"
+        with disk_errors(f"remove from landing {self.root}"):
+            path.replace(gone)  # first out of the way: bytes that come now are written anew
+            if gone.stat().st_mtime >= older.timestamp() and not path.exists():
+                gone.replace(path)
+                return False
+            gone.unlink()
+        return True
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""

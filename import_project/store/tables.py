@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -96,6 +97,21 @@ class Tables:
         """Take a table away, if there is one."""
         with disk_errors(f"remove table {table} from {self.root}"):
             self.path(feed, table, sha256).unlink(missing_ok=True)
+
+    def older(self, than: datetime) -> Iterator[tuple[str, str]]:
+        """Yield feed and file of those all of whose tables were written before a moment."""
+        with disk_errors(f"look through the tables in {self.root}"):
+            for feed in sorted(self.root.glob("*")):
+                newest: dict[str, float] = {}
+                for path in feed.glob("*/*.parquet"):
+                    newest[path.stem] = max(newest.get(path.stem, 0.0), path.stat().st_mtime)
+                yield from ((feed.name, one) for one, at in newest.items() if at < than.timestamp())
+
+    def forget(self, feed: str, sha256: str) -> None:
+        """Take all tables of a file away."""
+        with disk_errors(f"remove tables from {self.root}"):
+            for path in (self.root / feed).glob(f"*/{sha256}.parquet"):
+                path.unlink(missing_ok=True)
 
     @contextmanager
     def _readable(self, feed: str, table: str, sha256: str) -> Iterator[Path]:

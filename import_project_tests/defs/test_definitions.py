@@ -26,7 +26,7 @@ def test_location_holds_every_feed_whole(location: Location) -> None:
         "orders_sensor",
         "alert_failed_runs",
         "watch_sensors",
-        "retire_partitions",
+        "retention",
     }
     assert all(s.default_status is dg.DefaultSensorStatus.RUNNING for s in repository.sensor_defs)
     nodes = [node.name for node in repository.get_job("bankgiro_job").all_node_defs]

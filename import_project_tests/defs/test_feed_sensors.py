@@ -5,7 +5,7 @@ from datetime import timedelta
 import dagster as dg
 import pytest
 
-from import_project.defs.retention import retire_partitions
+from import_project.defs.retention import retention
 from import_project.demo import files
 from import_project.errors import ConfigError, SourceError
 from import_project_tests.defs.conftest import Location
@@ -117,9 +117,9 @@ def test_old_files_leave_dagster_and_stay_in_the_ledger(location: Location, api:
     assert location.run("orders", request).success
     location.instance.add_dynamic_partitions("orders_files", ["one that never ended"])
     context = dg.build_sensor_context(instance=location.instance)
-    retire_partitions(context, parts=location.parts)
+    retention(context, parts=location.parts)
     assert len(location.instance.get_dynamic_partitions("orders_files")) == 2
     location.installation.clock.ahead += timedelta(days=91)
-    retire_partitions(context, parts=location.parts)
+    retention(context, parts=location.parts)
     assert location.instance.get_dynamic_partitions("orders_files") == ["one that never ended"]
     assert [o.partition for o in location.parts.ledger.outcomes.all()] == [request.partition_key]

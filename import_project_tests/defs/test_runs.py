@@ -21,8 +21,8 @@ from dagster_shared.error import SerializableErrorInfo
 
 from import_project.config.load import load_feeds
 from import_project.definitions import build_definitions
-from import_project.defs.alerts import alert_failed_runs, watch_sensors
-from import_project.defs.sensors import end_dead_runs
+from import_project.defs.runs import end_dead_runs
+from import_project.defs.watch import alert_failed_runs, watch_sensors
 from import_project.demo import files
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer, webhook_peer

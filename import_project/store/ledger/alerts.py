@@ -40,6 +40,28 @@ class Alerts:
         """Return alerts that have not reached all their receivers, oldest first."""
         return self._waiting(sa.true())
 
+    def known(self, key: str) -> bool:
+        """Whether an alert was raised."""
+        with self._database.read() as connection:
+            return connection.execute(sa.select(alerts.c.key).where(alerts.c.key == key)).first() is not None
+
+    def last(self, prefix: str) -> str | None:
+        """Return the key, of those that begin so, that was raised last."""
+        query = sa.select(alerts.c.key).where(alerts.c.key.startswith(prefix, autoescape=True))
+        with self._database.read() as connection:
+            found = connection.execute(query.order_by(alerts.c.raised_at.desc(), alerts.c.key.desc()).limit(1))
+            key: str | None = found.scalar_one_or_none()
+        return key
+
+    def forget(self, before: datetime, most: int) -> int:
+        """Delete alerts that reached all their receivers before a moment, at most so many. Returns how many."""
+        old = sa.select(alerts.c.key).where(alerts.c.sent_at < before).order_by(alerts.c.sent_at).limit(most)
+        with self._database.write() as connection:
+            keys = list(connection.execute(old).scalars())
+            for table in (deliveries, alerts):
+                connection.execute(sa.delete(table).where(table.c.key.in_(keys)))
+        return len(keys)
+
     def newest(self, count: int) -> list[tuple[Alert, datetime, datetime | None]]:
         """Return the newest alerts, newest first, each with when it was raised and when all receivers had it."""
         query = sa.select(alerts).order_by(alerts.c.raised_at.desc(), alerts.c.key).limit(count)

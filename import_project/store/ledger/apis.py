@@ -38,6 +38,11 @@ class Apis:
             row = connection.execute(sa.select(*_FIELDS).where(apis.c.api == api)).one_or_none()
         return Health(api=api) if row is None else Health(**row._asdict())
 
+    def all(self) -> list[Health]:
+        """Return how every API that was posted to has been answering."""
+        with self._database.read() as connection:
+            return [Health(**row._asdict()) for row in connection.execute(sa.select(*_FIELDS).order_by(apis.c.api))]
+
     def closed(self, now: datetime) -> list[Health]:
         """Return the APIs that are left in peace now."""
         query = sa.select(*_FIELDS).where(apis.c.closed_until > sa.bindparam("now", now, apis.c.closed_until.type))

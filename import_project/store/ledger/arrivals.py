@@ -1,7 +1,7 @@
 """Arrivals in the ledger from the moment they are due: who holds them, what they brought, how they ended. What polls
 saw is in `sightings`; which change is due is decided by the caller."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -9,12 +9,13 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
-from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
-from import_project.records.postings import UNSENT
+from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, Landed, Listed
+from import_project.records.postings import UNSENT, PostingState
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.tables import arrivals, files, postings
+from import_project.store.ledger.tables import arrivals, files, outcomes, postings
 
 FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
+_CHUNK = 500
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
 
 
@@ -63,6 +64,23 @@ class Arrivals:
         query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN) | ended)
         with self._database.read() as connection:
             return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+
+    def needed(self, files: Sequence[str], *, since: datetime) -> set[tuple[str, str]]:
+        """Return feed and id of those files that may still be read: not ended, or ended since, or with postings that
+        wait or that nobody can tell of."""
+        ended = sa.select(outcomes.c.arrival_id).where(outcomes.c.finished_at < since)
+        open_ended = arrivals.c.state.not_in(ENDED) | arrivals.c.id.not_in(ended)
+        wait = postings.c.state.in_((*UNSENT, PostingState.DEAD))
+        found: set[tuple[str, str]] = set()
+        with self._database.read() as connection:
+            for start in range(0, len(files), _CHUNK):
+                some = files[start : start + _CHUNK]
+                for table, which in ((arrivals, open_ended), (postings, wait)):
+                    query = sa.select(table.c.feed, table.c.sha256).distinct().where(table.c.sha256.in_(some), which)
+                    found.update(connection.execute(query).tuples())
+                packed = sa.select(arrivals.c.feed, arrivals.c.packed_sha256)
+                found.update(connection.execute(packed.where(arrivals.c.packed_sha256.in_(some), open_ended)).tuples())
+        return found
 
     def requested(self, ids: Iterable[int], *, again_at: datetime) -> None:
         """Count a request for a run; until `again_at` none is due unless a run claims and fails before."""

@@ -1,0 +1,147 @@
+"""`import-project poll` as cron runs it: a process of its own, a real instance, real peers."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import dagster as dg
+import pytest
+
+from import_project.demo import files
+from import_project_tests.http_servers import ApiPeer, webhook_peer
+from import_project_tests.installation import FEEDS, Installation, environment, rewrite_feed
+from import_project_tests.servers import SftpPeer
+
+COMMAND = [str(Path(sys.executable).with_name("import-project")), "poll", "--json"]
+
+
+@pytest.fixture
+def polled(installation: Installation) -> Installation:
+    """Both feeds with one look each, so that one pass imports; and an instance of its own."""
+    home = installation.home / "dagster"
+    home.mkdir()
+    shutil.copy(FEEDS.parent / "dagster.yaml", home / "dagster.yaml")
+    made = installation.rewrite("bankgiro", files={"looks": 1, "min_age_seconds": 0})
+    made = made.rewrite("orders", files={"looks": 1, "min_age_seconds": 0}, poll={"every_seconds": 1})
+    return replace(made, environ={**made.environ, "DAGSTER_HOME": str(home)})
+
+
+def told(done: subprocess.CompletedProcess[str]) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {"feed": [], "file": []}
+    for line in done.stdout.splitlines():
+        one = json.loads(line)
+        found[one["told"]].append(one)
+    return found
+
+
+def once(installation: Installation) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*COMMAND, "--once"],
+        env=environment(installation),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=120,
+    )
+
+
+def runs(installation: Installation) -> list[dg.DagsterRun]:
+    with dg.DagsterInstance.from_config(installation.environ["DAGSTER_HOME"]) as instance:
+        return list(instance.get_runs())
+
+
+def test_one_pass_runs_every_new_file_and_is_recorded_in_the_instance(
+    polled: Installation, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    api.invoices = files.invoices()
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax())
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    done = once(polled)
+    assert done.returncode == 0, done.stderr
+    assert {(f["file"], f["state"], f["success"]) for f in told(done)["file"]} == {
+        (files.BGMAX_NAME, "done", True),
+        (files.ORDERS_NAME, "done", True),
+    }
+    assert len(api.effects) == 15
+    kept = runs(polled)
+    assert {r.job_name for r in kept} == {"bankgiro_job", "orders_job"}
+    assert all(r.status is dg.DagsterRunStatus.SUCCESS for r in kept)
+    assert all(r.remote_job_origin and r.tags["dagster/partition"] for r in kept)
+    again = once(polled)
+    assert (again.returncode, told(again)["file"]) == (0, [])
+    assert len(api.effects) == 15
+
+
+def test_exit_code_tells_a_failed_file_from_a_feed_that_cannot_be_polled(
+    polled: Installation, sftp: SftpPeer, api: ApiPeer
+) -> None:
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax().replace(b"7000000009", b"7000000008"))
+    failed = once(polled)
+    assert failed.returncode == 1, failed.stderr
+    (one,) = told(failed)["file"]
+    assert "C6: the end record declares 8 payments" in one["error"]
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    with webhook_peer() as webhook:
+        alerted = {**polled.environ, "IMPORT_PROJECT_ALERT_WEBHOOK": webhook.url}
+        unreachable = replace(polled, environ={**alerted, "BANK_PORT": "1"})
+        for _ in range(2):
+            broken = once(unreachable)
+            assert broken.returncode == 2, broken.stderr
+        assert next(f["error"] for f in told(broken)["feed"] if f["feed"] == "bankgiro").startswith("feed bankgiro")
+        assert len(api.effects) == 5, "a feed that fails disturbs no other"
+        assert once(replace(polled, environ=alerted)).returncode == 0
+        texts = [m["text"] for m in webhook.received if "polled" in m["text"]]
+    assert len(texts) == 2
+    assert "bankgiro cannot be polled" in texts[0]
+    assert texts[1] == "bankgiro can be polled again"
+
+
+def test_a_broken_feed_file_is_told_and_the_others_go_on(polled: Installation, api: ApiPeer) -> None:
+    folder = Path(polled.environ["IMPORT_PROJECT_FEEDS"])
+    (folder / "bankgiro.yaml").write_text("feed: bankgiro\nkind: nonsense\n")
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    done = once(polled)
+    assert done.returncode == 2
+    assert len(api.effects) == 5
+
+
+def test_term_lets_the_file_in_hand_end_and_configuration_is_read_again_each_cycle(
+    polled: Installation, api: ApiPeer
+) -> None:
+    folder = Path(polled.environ["IMPORT_PROJECT_FEEDS"])
+    rewrite_feed(folder / "orders.yaml", description="first")
+    for n in range(2):
+        (polled.inbox / f"orders_2026112{n}.csv").write_bytes(files.orders_csv().replace(b"A-10", b"A-1%d" % n))
+    api.delay = 3.0
+    child = subprocess.Popen(
+        [*COMMAND, "--every", "1"], env=environment(polled), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    )
+    try:
+        deadline = time.monotonic() + 90
+        while not api.calls and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert api.calls, "the first file is being posted"
+        os.kill(child.pid, signal.SIGTERM)
+        out, err = child.communicate(timeout=90)
+    finally:
+        child.kill()
+    assert child.returncode == 0, err
+    assert "ending after the file in hand" in err
+    ended = [json.loads(line) for line in out.splitlines() if '"file"' in line]
+    done = [one for one in ended if one["told"] == "file"]
+    assert [one["state"] for one in done] == ["done"]
+    assert [r.status for r in runs(polled)] == [dg.DagsterRunStatus.SUCCESS]
+
+
+def test_no_dagster_home_is_said_in_one_line(polled: Installation) -> None:
+    environ = {k: v for k, v in polled.environ.items() if k != "DAGSTER_HOME"}
+    done = once(replace(polled, environ=environ))
+    assert done.returncode == 1
+    assert done.stderr.startswith("error: DAGSTER_HOME is not set")
