@@ -97,12 +97,13 @@ def draft_from(file: Path, *, name: str | None, options: tuple[str, ...]) -> Non
 
 @cli.command()
 @FEED
+@click.option("--open", "still_open", is_flag=True, help="Those that have not ended: where they stand, and why.")
 @JSON
-def files(*, feed: str | None, as_json: bool) -> None:
-    """List the files that have ended and their outcomes."""
-    from import_project.cli.files import list_files
+def files(*, feed: str | None, still_open: bool, as_json: bool) -> None:
+    """List the files that have ended and their outcomes, or those that have not."""
+    from import_project.cli.files import list_files, list_open
 
-    list_files(feed, as_json=as_json)
+    (list_open if still_open else list_files)(feed, as_json=as_json)
 
 
 @cli.command()
@@ -119,6 +120,18 @@ def poll(*, once: bool, every: float | None, as_json: bool) -> None:
     from import_project.cli.poll import poll as passes
 
     passes(every, as_json=as_json)
+
+
+@cli.command("watch")
+@click.option("--every", type=click.FloatRange(min=0.2), default=2, show_default=True, help="Seconds between looks.")
+@click.option("--compact", is_flag=True, help="One line a feed.")
+@click.option("--once", is_flag=True, help="Look once and end.")
+@JSON
+def watch_all(*, every: float, compact: bool, once: bool, as_json: bool) -> None:
+    """Show feeds, files in each state, what is at work, rates and errors, refreshed in place until Ctrl-C."""
+    from import_project.cli.watch import watch
+
+    watch(every, compact=compact, once=once, as_json=as_json)
 
 
 @cli.command("report")

@@ -1,13 +1,18 @@
 """`import-project poll` as cron runs it: a process of its own, a real instance, real peers."""
 
+import gzip
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import replace
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -145,3 +150,45 @@ def test_no_dagster_home_is_said_in_one_line(polled: Installation) -> None:
     done = once(replace(polled, environ=environ))
     assert done.returncode == 1
     assert done.stderr.startswith("error: DAGSTER_HOME is not set")
+
+
+def test_traces_of_a_run_reach_a_collector_as_one_trace(polled: Installation, api: ApiPeer) -> None:
+    from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    with collector() as (url, bodies):
+        done = once(replace(polled, environ={**polled.environ, "IMPORT_PROJECT_TRACES": url}))
+    assert done.returncode == 0, done.stderr
+    spans = [
+        span
+        for body in bodies
+        for resource in ExportTraceServiceRequest.FromString(body).resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+    assert [s.name for s in spans] == ["receive", "parse_file", "validate_rows", "post_rows", "conclude"]
+    assert len({s.trace_id for s in spans}) == 1
+    facts = {a.key: a.value.string_value for a in spans[0].attributes}
+    assert (facts["feed"], facts["file"]) == ("orders", files.ORDERS_NAME)
+    assert facts["run"] == runs(polled)[0].run_id
+
+
+@contextmanager
+def collector() -> Iterator[tuple[str, list[bytes]]]:
+    """A server that keeps what is posted to it."""
+    bodies: list[bytes] = []
+
+    class Keeping(BaseHTTPRequestHandler):
+        def do_POST(self) -> None:
+            raw = self.rfile.read(int(self.headers["content-length"]))
+            bodies.append(gzip.decompress(raw) if self.headers.get("content-encoding") == "gzip" else raw)
+            self.send_response(200)
+            self.end_headers()
+
+        def log_request(self, *_args: object) -> None:
+            """Say nothing."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Keeping) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", bodies
+        server.shutdown()

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import dagster as dg
@@ -17,13 +17,17 @@ from dagster._core.scheduler.instigation import (
     TickStatus,
 )
 from dagster._core.test_utils import create_run_for_test
+from dagster._daemon.types import DaemonHeartbeat
 from dagster_shared.error import SerializableErrorInfo
 
 from import_project.config.load import load_feeds
+from import_project.config.settings import Settings
 from import_project.definitions import build_definitions
+from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs
-from import_project.defs.watch import alert_failed_runs, watch_sensors
+from import_project.defs.watch import alert_failed_runs, tell_failed_run, watch_sensors
 from import_project.demo import files
+from import_project.pipeline.steps import run_file
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer, webhook_peer
 from import_project_tests.installation import rewrite_feed
@@ -192,6 +196,92 @@ def test_failed_ticks_of_other_sensors_are_told_once_and_again_when_they_go_on(
             dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors"), parts=location.parts
         )
     assert [m["text"] for m in webhook.received[2:]] == ["bankgiro_sensor works again after 5 failed ticks"]
+
+
+def watch(location: Location) -> None:
+    context = dg.build_sensor_context(instance=location.instance, sensor_name="watch_sensors")
+    watch_sensors(context, parts=location.parts)
+
+
+def test_run_that_hangs_is_told_once(location: Location, webhook: WebhookPeer) -> None:
+    run = create_run_for_test(location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTED)
+    watch(location)
+    assert webhook.received == []
+    location.installation.clock.advance(minutes=121)
+    for _ in range(2):
+        watch(location)
+    (told,) = [m for m in webhook.received if m["facts"].get("run") == run.run_id]
+    assert told["text"] == "orders_job is started for more than 120 minutes: no file"
+
+
+def test_api_that_is_paused_is_told_once_and_so_is_its_end(
+    location: Location, api: ApiPeer, webhook: WebhookPeer
+) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    api.mode = "refuse_us"
+    assert not location.run("orders", request).success
+    location.installation.clock.ahead = timedelta()
+    for _ in range(2):
+        watch(location)
+    api.mode = "ok"
+    location.installation.clock.advance(hours=2)
+    feed = next(f for f in load_feeds(location.feeds, location.installation.environ)[0] if f.name == "orders")
+    run_file(location.parts, feed, request.partition_key or "", owner="run-2")
+    for _ in range(2):
+        watch(location)
+    texts = [m["text"] for m in webhook.received if m["text"].startswith("API ")]
+    assert texts[0].startswith("API erp is paused, it refuses our token")
+    assert texts[1:] == ["API erp takes postings again"]
+
+
+def test_daemon_that_is_silent_is_told_once_and_so_is_its_end(location: Location, webhook: WebhookPeer) -> None:
+    def beats(at: datetime) -> None:
+        location.instance.add_daemon_heartbeat(DaemonHeartbeat(at.timestamp(), "QUEUED_RUN_COORDINATOR", "an id", None))
+
+    beats(location.parts.clock())
+    watch(location)
+    location.installation.clock.advance(minutes=6)
+    for _ in range(2):
+        watch(location)
+    beats(location.parts.clock())
+    for _ in range(2):
+        watch(location)
+    assert [m["text"] for m in webhook.received if "daemon" in m["text"]] == [
+        "Dagster's QUEUED_RUN_COORDINATOR daemon has been silent for more than 5 minutes: restart dagster-daemon",
+        "Dagster's QUEUED_RUN_COORDINATOR daemon works again",
+    ]
+
+
+def test_failed_dry_run_is_told_to_nobody(location: Location, sftp: SftpPeer, webhook: WebhookPeer) -> None:
+    (sftp.root / "out" / files.BGMAX_NAME).write_bytes(files.bgmax().replace(b"7000000009", b"7000000008"))
+    request = location.request("bankgiro")
+    result = location.repository.get_job("bankgiro_job").execute_in_process(
+        instance=location.instance,
+        partition_key=request.partition_key,
+        run_config={"resources": {"parts": {"config": {"dry_run": True}}}},
+        raise_on_error=False,
+    )
+    assert not result.success
+    assert "C6" in tell_failed_run(location.instance, location.parts, result.run_id)
+    assert webhook.received == []
+
+
+def test_old_runs_leave_dagster_and_the_file_stays_known(
+    location: Location, api: ApiPeer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("IMPORT_PROJECT_KEEP_RUN_DAYS", "10")
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    assert location.run("orders", location.request("orders")).success
+    missed = create_run_for_test(
+        location.instance, job_name="orders_deadline_job", status=dg.DagsterRunStatus.FAILURE, tags={"feed": "orders"}
+    )
+    settings = Settings.read(os.environ)
+    assert retire(location.instance, location.parts, settings)["runs"] == 0
+    location.installation.clock.advance(days=11)
+    assert retire(location.instance, location.parts, settings)["runs"] == 1
+    assert [r.run_id for r in location.instance.get_runs()] == [missed.run_id]
+    assert isinstance(location.tick("orders"), dg.SkipReason)
 
 
 def test_alert_that_could_not_be_sent_is_sent_later(location: Location, webhook: WebhookPeer, sftp: SftpPeer) -> None:

@@ -65,6 +65,19 @@ class Arrivals:
         with self._database.read() as connection:
             return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
 
+    def troubled(self, most: int) -> list[Arrival]:
+        """Return files that failed and are tried again, the next one due first; at most so many."""
+        query = sa.select(*FIELDS).where(arrivals.c.state.in_(_OPEN), arrivals.c.error.is_not(None))
+        with self._database.read() as connection:
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.retry_at).limit(most))]
+
+    def open_files(self, feed: str | None) -> list[Arrival]:
+        """Return the files that have not ended, of a feed or of all, in the order they were first seen."""
+        query = sa.select(*FIELDS).where(arrivals.c.state.not_in(ENDED))
+        query = query.where(arrivals.c.feed == feed) if feed else query
+        with self._database.read() as connection:
+            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+
     def needed(self, files: Sequence[str], *, since: datetime) -> set[tuple[str, str]]:
         """Return feed and id of those files that may still be read: not ended, or ended since, or with postings that
         wait or that nobody can tell of."""

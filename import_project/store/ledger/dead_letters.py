@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection, Row
 from import_project.errors import ConfigError
 from import_project.records.audit import Act
 from import_project.records.files import Claim
-from import_project.records.postings import KeptPosting, PostingKind, PostingState
+from import_project.records.postings import UNSENT, KeptPosting, PostingKind, PostingState
 from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.audit import append
 from import_project.store.ledger.database import Database
@@ -53,6 +53,17 @@ class DeadLetters:
             if len(rows) < _AT_ONCE:
                 return
             after = rows[-1].id
+
+    def counted(self) -> dict[str, tuple[int, int]]:
+        """Return by API how many postings are still to be sent, and how many are dead."""
+        query = sa.select(postings.c.api, postings.c.state, sa.func.count())
+        query = query.where(postings.c.state.in_((*UNSENT, PostingState.DEAD)))
+        found: dict[str, tuple[int, int]] = {}
+        with self._database.read() as connection:
+            for api, state, count in connection.execute(query.group_by(postings.c.api, postings.c.state)).tuples():
+                unsent, dead = found.get(api, (0, 0))
+                found[api] = (unsent, dead + count) if state == PostingState.DEAD else (unsent + count, dead)
+        return found
 
     def called(self, name: str) -> list[KeptPosting]:
         """Return postings with this id, or whose key begins with `name`, at most ten."""

@@ -73,6 +73,11 @@ class Outcomes:
         """Return the outcomes of files that ended from a moment on, newest first."""
         return self._outcomes(outcomes.c.finished_at >= moment, outcomes.c.finished_at.desc())
 
+    def last_of_each_feed(self) -> dict[str, Outcome]:
+        """Return the outcome of each feed that came last."""
+        newest = sa.select(sa.func.max(arrivals.c.id)).join(outcomes, outcomes.c.arrival_id == arrivals.c.id)
+        return {o.feed: o for o in self._outcomes(arrivals.c.id.in_(newest.group_by(arrivals.c.feed)), arrivals.c.id)}
+
     def _outcomes(self, which: sa.ColumnElement[bool], order: sa.ColumnElement[Any]) -> list[Outcome]:
         query = (
             sa.select(

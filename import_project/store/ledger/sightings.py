@@ -157,6 +157,23 @@ class Sightings:
         with self._database.read() as connection:
             return dict(connection.execute(sa.select(polls.c.feed, polls.c.polls)).tuples().all())
 
+    def last_polls(self) -> dict[str, tuple[datetime, int]]:
+        """Return when each feed's inbox was last listed, and how many wanted files it held."""
+        with self._database.read() as connection:
+            rows = connection.execute(sa.select(polls.c.feed, polls.c.polled_at, polls.c.listed))
+            return {feed: (at, listed) for feed, at, listed in rows.tuples()}
+
+    def states(self) -> dict[str, dict[str, int]]:
+        """Return how many arrivals of each feed are in each state."""
+        query = sa.select(arrivals.c.feed, arrivals.c.state, sa.func.count()).group_by(
+            arrivals.c.feed, arrivals.c.state
+        )
+        found: dict[str, dict[str, int]] = {}
+        with self._database.read() as connection:
+            for feed, state, count in connection.execute(query).tuples():
+                found.setdefault(feed, {})[state] = count
+        return found
+
     def first_polled(self, feed: str) -> datetime | None:
         """Return when a feed's inbox was first listed; None: not yet."""
         with self._database.read() as connection:
