@@ -2,17 +2,13 @@
 back no other."""
 
 import json
-import socket
 import ssl
 from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
-from email import message_from_bytes
-from email.message import Message
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import AuthResult, LoginPassword
 
 from import_project.alerting.channel import Channel
@@ -28,29 +24,11 @@ from import_project_tests.certificates import make_certificates
 from import_project_tests.cli.test_inspect import command, one_line
 from import_project_tests.http_servers import WebhookPeer, webhook_peer
 from import_project_tests.installation import Installation, environment
+from import_project_tests.mail_server import SmtpPeer, mail_peer
 
 ONE = Alert(
     key="k", text="orders: row 7 says Åre\nhas no\x1b name", facts={"feed": "orders", "link": "http://d/runs/1"}
 )
-
-
-@dataclass
-class SmtpPeer:
-    """What a mail server took; `refuse` answers every recipient with 550."""
-
-    port: int = 0
-    refuse: bool = False
-    received: list[Message] = field(default_factory=list)
-
-    async def handle_RCPT(self, _server: Any, _session: Any, envelope: Any, address: str, _options: Any) -> str:  # noqa: N802
-        if self.refuse:
-            return "550 nobody of this name"
-        envelope.rcpt_tos.append(address)
-        return "250 OK"
-
-    async def handle_DATA(self, _server: Any, _session: Any, envelope: Any) -> str:  # noqa: N802
-        self.received.append(message_from_bytes(envelope.content))
-        return "250 OK"
 
 
 def _login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: Any) -> AuthResult:
@@ -58,38 +36,20 @@ def _login(_server: Any, _session: Any, _envelope: Any, _mechanism: str, data: A
     return AuthResult(success=good, handled=False)
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
 @pytest.fixture
 def plain() -> Iterator[SmtpPeer]:
-    peer = SmtpPeer(port=free_port())
-    controller = Controller(peer, hostname="127.0.0.1", port=peer.port)
-    controller.start()
-    yield peer
-    controller.stop()
+    with mail_peer() as peer:
+        yield peer
 
 
 @pytest.fixture
 def secure(tmp_path: Path) -> Iterator[tuple[SmtpPeer, Path]]:
     """A server that wants STARTTLS and a login."""
-    made, peer = make_certificates(tmp_path, "localhost"), SmtpPeer(port=free_port())
+    made = make_certificates(tmp_path, "localhost")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(made.chain, made.key)
-    controller = Controller(
-        peer,
-        hostname="127.0.0.1",
-        port=peer.port,
-        tls_context=context,
-        require_starttls=True,
-        authenticator=_login,
-        auth_required=True,
-    )
-    controller.start()
-    yield peer, made.ca
-    controller.stop()
+    with mail_peer(tls_context=context, require_starttls=True, authenticator=_login, auth_required=True) as peer:
+        yield peer, made.ca
 
 
 @pytest.fixture

@@ -12,6 +12,7 @@ from dagster._core.definitions.repository_definition import RepositoryDefinition
 from import_project.config.load import load_feeds
 from import_project.definitions import build_definitions
 from import_project.pipeline.parts import Parts
+from import_project_tests.http_servers import WebhookPeer, webhook_peer
 from import_project_tests.installation import FEEDS, Installation
 
 
@@ -70,3 +71,10 @@ def location(installation: Installation, monkeypatch: pytest.MonkeyPatch) -> Ite
             feeds=folder,
         )
     parts.close()
+
+
+@pytest.fixture
+def webhook(monkeypatch: pytest.MonkeyPatch) -> Iterator[WebhookPeer]:
+    with webhook_peer() as peer:
+        monkeypatch.setenv("IMPORT_PROJECT_ALERT_WEBHOOK", peer.url)
+        yield peer

@@ -15,8 +15,9 @@ import pytest
 import yaml
 
 from import_project.demo import files
-from import_project_tests.http_servers import ApiPeer
+from import_project_tests.http_servers import ApiPeer, webhook_peer
 from import_project_tests.installation import FEEDS, Installation, environment
+from import_project_tests.mail_server import mail_peer
 from import_project_tests.sources.test_sftp import silent_server
 
 ROOT = Path(__file__).parents[2]
@@ -67,11 +68,14 @@ def test_daemon(installation: Installation, api: ApiPeer, tmp_path: Path) -> Non
         content = files.orders_csv().replace(b"AB-", b"%02d-" % number)
         (installation.inbox / name).write_bytes(content)
 
-    with silent_server() as port:
+    with silent_server() as port, webhook_peer() as webhook, mail_peer() as mail:
         environ = environment(installation) | {
             "IMPORT_PROJECT_FEEDS": str(feeds),
             "DAGSTER_HOME": str(home),
             "BANK_PORT": str(port),
+            "IMPORT_PROJECT_ALERT_WEBHOOK": webhook.url,
+            "IMPORT_PROJECT_ALERT_EMAIL": "treasury@bank.example",
+            "IMPORT_PROJECT_ALERT_SMTP": f"smtp+plain://127.0.0.1:{mail.port}",
         }
         with daemon(environ, log):
             drop("orders_1.csv", 1)
@@ -92,7 +96,15 @@ def test_daemon(installation: Installation, api: ApiPeer, tmp_path: Path) -> Non
             (feeds / "second.yaml").write_text(added.replace("{env: ORDERS_INBOX}", str(second)), "utf-8")
             (second / "orders_4.csv").write_bytes(files.orders_csv())
             until(lambda: "orders_4.csv" in ended(), 150, log)
-            until(lambda: any("broken.yaml" in w.alert.text for w in parts.ledger.alerts.waiting()), 60, log)
-            until(lambda: any("bankgiro_sensor failed" in w.alert.text for w in parts.ledger.alerts.waiting()), 60, log)
+            until(lambda: any("bankgiro_sensor failed" in m["text"] for m in webhook.received), 90, log)
+
+            def told(words: str) -> tuple[int, int]:
+                mails = [str(m["Subject"]) for m in mail.received]
+                return sum(words in m["text"] for m in webhook.received), sum(words in m for m in mails)
+
+            until(lambda: told("broken_sensor failed: ") == (1, 1), 90, log)
+            (feeds / "broken.yaml").unlink()
+            until(lambda: told("broken_sensor works again") == (1, 1), 150, log)
+            assert told("broken_sensor failed: ") == (1, 1), "once over each channel"
     assert max(api.times().values()) == 1
     parts.close()
