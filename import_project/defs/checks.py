@@ -25,7 +25,12 @@ class Check:
     def spec(self, feed: str, asset: str) -> dg.AssetCheckSpec:
         """Return what Dagster is told of it."""
         told = " ".join((self.look.__doc__ or "").split())
-        return dg.AssetCheckSpec(self.name, asset=dg.AssetKey([feed, asset]), description=told, blocking=self.blocking)
+        return dg.AssetCheckSpec(
+            self.name,
+            asset=dg.AssetKey([feed, asset]),
+            description=told,
+            blocking=self.blocking,
+        )
 
     def result(self, parts: Parts, loaded: LoadedFeed, asset: str, partition: str) -> dg.AssetCheckResult:
         """Look at a file, by its partition."""

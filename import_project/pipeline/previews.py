@@ -6,8 +6,9 @@ from import_project.config.load import LoadedFeed
 from import_project.frames import IDENTITY, RAW
 from import_project.pipeline.parts import Parts
 
-#: Of a payment these are shown; all else may name a person.
-_PLAIN = ("row_number", "statement", "currency", "booking_date", "amount", "direction", "status", "reversal", "lump")
+#: Of a payment these are shown as they are; the others of a preview may name a person.
+_PLAIN = ("row_number", "booking_date", "amount", "currency", "status")
+_SHOWN = (*_PLAIN, "payer_name", "payer_account", "references", "remittance", "bank_reference")
 _MASK = "•••"
 _LEFT_OUT = (IDENTITY, RAW)
 
@@ -17,7 +18,8 @@ def preview(parts: Parts, loaded: LoadedFeed, table: str, sha256: str, rows: int
     frame = next((f for f in parts.tables.batches(loaded.name, table, sha256) if f.height), None)
     if frame is None:
         frame = next(iter(parts.tables.batches(loaded.name, table, sha256)))
-    shown = frame.head(rows).select(c for c in frame.columns if c not in _LEFT_OUT)
+    columns = [c for c in frame.columns if c not in _LEFT_OUT] if loaded.schema is not None else list(_SHOWN)
+    shown = frame.head(rows).select(columns)
     plain = _plain(loaded)
     cells = {name: [_cell(value, plain=name in plain) for value in shown[name].to_list()] for name in shown.columns}
     return pl.DataFrame(cells, schema=dict.fromkeys(shown.columns, pl.String()))
@@ -25,7 +27,7 @@ def preview(parts: Parts, loaded: LoadedFeed, table: str, sha256: str, rows: int
 
 def masked(value: object) -> str:
     """Return enough of a value to tell a filled cell from an empty one, and one kind of value from another."""
-    text = "" if value is None else str(value)
+    text = "" if value is None or value == [] else str(value)
     if not text:
         return ""
     return f"{text[0]}{_MASK}" if len(text) > 3 else _MASK

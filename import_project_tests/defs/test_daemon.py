@@ -103,7 +103,8 @@ def test_daemon(installation: Installation, api: ApiPeer, tmp_path: Path) -> Non
                 return sum(words in m["text"] for m in webhook.received), sum(words in m for m in mails)
 
             until(lambda: told("broken_sensor failed: ") == (1, 1), 90, log)
-            (feeds / "broken.yaml").unlink()
+            mended = added.replace("feed: second", "feed: broken").replace("{env: ORDERS_INBOX}", str(second))
+            (feeds / "broken.yaml").write_text(mended, "utf-8")
             until(lambda: told("broken_sensor works again") == (1, 1), 150, log)
             assert told("broken_sensor failed: ") == (1, 1), "once over each channel"
     assert max(api.times().values()) == 1
