@@ -3,8 +3,9 @@
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from rich import box
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 from rich.text import Text
 
 from import_project.records.outcomes import Outcome
@@ -12,6 +13,8 @@ from import_project.records.outcomes import Outcome
 COLUMNS = ("file", "feed", "rows", "accepted", "quarantined", "matched", "unmatched", "posted", "state", "seconds")
 #: Told in JSON always, in the table where there is something to tell.
 MORE = ("repeated", "rejected", "dead", "skipped", "replayed", "error")
+#: Below this width of a terminal, the table is drawn without lines, and these columns are left to `--json`.
+_WIDE, _LEFT_OUT = 110, frozenset({"matched", "unmatched", "seconds", "skipped", "replayed"})
 _COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow"}
 
 
@@ -49,7 +52,11 @@ def outcome_rows(outcomes: Iterable[Outcome]) -> list[dict[str, Any]]:
 def outcome_table(rows: Sequence[dict[str, Any]]) -> Table:
     """Return the rows as a table for the terminal."""
     columns = [*COLUMNS, *(name for name in MORE if any(row[name] for row in rows))]
-    table = Table(*columns)
+    narrow = table_console().width < _WIDE
+    if narrow:
+        columns = [c for c in columns if c not in _LEFT_OUT]
+    heads = [Column(c, overflow="fold") if c in {"file", "error"} else Column(c) for c in columns]
+    table = Table(*heads, box=box.SIMPLE, pad_edge=False) if narrow else Table(*heads)
     for row in rows:
         cells = [Text("-" if row[c] is None else str(row[c])) for c in columns]
         cells[columns.index("state")].stylize(_COLOURS.get(row["state"], ""))

@@ -88,10 +88,7 @@ def _counts(held: Held) -> Counts:
 
 def kinds_of(held: Held) -> Counter[str]:
     """Count the rows of the table `decisions` by kind."""
-    found: Counter[str] = Counter()
-    for frame in held.parts.tables.batches(held.feed, "decisions", held.sha256, columns=["kind"]):
-        found.update(frame["kind"].to_list())
-    return found
+    return Counter(held.parts.tables.counts(held.feed, "decisions", held.sha256, "kind"))
 
 
 def _rows(held: Held, table: str) -> int:

@@ -8,6 +8,7 @@ import polars as pl
 
 from import_project.config.load import LoadedFeed
 from import_project.pipeline.conserve import conservation
+from import_project.pipeline.freeze import REPEATED
 from import_project.pipeline.open_invoices import read_table, stale
 from import_project.pipeline.parts import Parts
 
@@ -71,15 +72,14 @@ def quarantine_rate(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:
 
 def duplicates(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:
     """No more of the file came before than the feed says is usual."""
-    kinds = parts.tables.read(loaded.name, "decisions", sha256)["kind"]
-    verdict = _share(
-        int((kinds == "repeated").sum()), kinds.len(), loaded.feed.checks.most_repeated_percent, "repeated"
-    )
-    rules = parts.tables.read(loaded.name, "issues", sha256)["rule"]
+    kinds = parts.tables.counts(loaded.name, "decisions", sha256, "kind")
+    repeated, most = kinds.get(REPEATED, 0), loaded.feed.checks.most_repeated_percent
+    verdict = _share(repeated, sum(kinds.values()), most, "repeated")
+    rules = parts.tables.counts(loaded.name, "issues", sha256, "rule")
     return Verdict(
         passed=verdict.passed,
         told=verdict.told,
-        numbers={**verdict.numbers, "twice in the file": int(rules.is_in(_TWICE).sum())},
+        numbers={**verdict.numbers, "twice in the file": sum(rules.get(rule, 0) for rule in _TWICE)},
     )
 
 
@@ -88,9 +88,9 @@ def rows_decided(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:
     tables, feed = parts.tables, loaded.name
     accepted = tables.rows(feed, "accepted", sha256)
     accepted += tables.rows(feed, "replayed", sha256) if tables.has(feed, "replayed", sha256) else 0
-    kinds = tables.read(feed, "decisions", sha256)["kind"].value_counts()
-    numbers: dict[str, int | float] = {"accepted": accepted, **dict(kinds.sort("kind").iter_rows())}
-    lost = accepted - int(kinds["count"].sum())
+    kinds = tables.counts(feed, "decisions", sha256, "kind")
+    numbers: dict[str, int | float] = {"accepted": accepted, **kinds}
+    lost = accepted - sum(kinds.values())
     told = "accepted = posted + repeated + skipped" if not lost else f"{lost} accepted rows have no decision"
     return Verdict(passed=not lost, told=told, numbers={**numbers, "lost": lost})
 

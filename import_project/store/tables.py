@@ -89,6 +89,12 @@ class Tables:
         with self._readable(feed, table, sha256) as path:
             return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
 
+    def counts(self, feed: str, table: str, sha256: str, column: str) -> dict[str, int]:
+        """Return how often each value stands in a column of texts, whatever the table's size. Raises StoreDamaged."""
+        with self._readable(feed, table, sha256) as path:
+            counted = pl.scan_parquet(path, glob=False).group_by(column).len().collect(engine="streaming")
+        return {value: count for value, count in counted.sort(column).iter_rows() if value is not None}
+
     def has(self, feed: str, table: str, sha256: str) -> bool:
         """Whether a table was written."""
         return self.found(feed, table, sha256).is_file()
