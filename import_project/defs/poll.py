@@ -99,19 +99,18 @@ def one_pass(instance: dg.DagsterInstance, stopping: Callable[[], bool]) -> Iter
 
 def _broken(parts: Parts, broken: BrokenFeed) -> FeedPolled:
     name = broken.path.stem
-    alert(parts, f"feed:{name}:{broken.error.what}"[:255], f"{name}: {broken.error.line}", {"feed": name})
+    _tell_failed(parts, name, broken.error.line)
     return FeedPolled(feed=name, error=broken.error.line)
 
 
 def _one_feed(
     instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, stopping: Callable[[], bool]
 ) -> Iterator[FeedPolled | FileRun]:
-    job = f"{feed.name}_job"
     try:
         end_dead_runs(instance, parts, feed.name)
         for late in late_files(parts, feed):
             alert(parts, late.key, late.text, {"feed": feed.name})
-        seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, job)))
+        seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
     except ImportProjectError as error:
         told = error.at(feed=feed.name).line
         _tell_failed(parts, feed.name, told)

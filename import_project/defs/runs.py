@@ -9,6 +9,7 @@ from import_project.errors import FileVanished
 from import_project.pipeline.parts import Parts
 
 _SURELY_CLAIMED = timedelta(minutes=1)
+_WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 #: Dagster's own job of all assets: what the UI launches for assets that are materialized by hand.
 BY_HAND = "__ASSET_JOB"
 
@@ -25,29 +26,24 @@ def is_dry(run: dg.DagsterRun) -> bool:
     return bool(resources.get("parts", {}).get("config", {}).get("dry_run"))
 
 
-def on_its_way(instance: dg.DagsterInstance, job: str) -> set[str]:
-    """Return the partitions that a run is queued or has started for."""
-    statuses = [
-        dg.DagsterRunStatus.QUEUED,
-        dg.DagsterRunStatus.NOT_STARTED,
-        dg.DagsterRunStatus.STARTING,
-        dg.DagsterRunStatus.STARTED,
-    ]
-    runs = instance.get_runs(dg.RunsFilter(job_name=job, statuses=statuses))
-    return {run.tags.get("dagster/partition", "") for run in runs}
+def on_its_way(instance: dg.DagsterInstance, feed: str) -> set[str]:
+    """Return the partitions of a feed that a run is queued or has started for; a dry run is none of them."""
+    runs = _runs(instance, feed, dg.DagsterRunStatus.STARTED, *_WAITING)
+    return {known.dagster_run.tags.get("dagster/partition", "") for known in runs if not is_dry(known.dagster_run)}
 
 
 def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
     """End the runs of killed processes in Dagster, where they stand as started for ever and hold a place in the queue.
 
     A run that lives holds its file, but while it waits to try a step again. So one that started a while ago, and whose
-    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. Returns how many were
-    ended.
+    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. A dry run holds no file:
+    it ends by its longest time. Returns how many were ended.
     """
     now, ended = parts.clock(), 0
-    started = dg.RunsFilter(tags={"feed": feed}, statuses=[dg.DagsterRunStatus.STARTED])
-    for known in instance.get_run_records(started, limit=100):
+    for known in _runs(instance, feed, dg.DagsterRunStatus.STARTED):
         run = known.dagster_run
+        if is_dry(run):
+            continue
         try:
             arrival = parts.ledger.arrivals.of(feed, run.tags.get("dagster/partition", ""))
         except FileVanished:
@@ -59,3 +55,10 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
             instance.report_run_failed(run, message="the run's process is gone: it no longer holds its file")
             ended += 1
     return ended
+
+
+def _runs(instance: dg.DagsterInstance, feed: str, *statuses: dg.DagsterRunStatus) -> list[dg.RunRecord]:
+    """Return the runs of a feed in some states, those that were launched by hand too."""
+    own = instance.get_run_records(dg.RunsFilter(job_name=f"{feed}_job", statuses=list(statuses)))
+    by_hand = instance.get_run_records(dg.RunsFilter(job_name=BY_HAND, statuses=list(statuses)))
+    return [*own, *(known for known in by_hand if feed_of(known.dagster_run) == feed)]

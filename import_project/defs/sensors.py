@@ -50,7 +50,7 @@ def feed_sensor(
                 record(parts, one.key, one.text, {"feed": feed.name})
         missed = _runs_to_fail(context.instance, feed.name, late)
         try:
-            seen = _poll(context, parts, feed, job.name)
+            seen = _poll(context, parts, feed)
         except SourceError:
             if not missed:
                 raise
@@ -76,8 +76,8 @@ def feed_sensor(
     return watch
 
 
-def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed, job: str) -> Seen:
-    seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(context.instance, job), within=_LONGEST_POLL))
+def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed) -> Seen:
+    seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(context.instance, feed.name), within=_LONGEST_POLL))
     for problem in seen.problems:
         context.log.error(problem)
         record(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})

@@ -21,7 +21,7 @@ def tell(loaded: LoadedFeed, event: FileEvent) -> None:
         return
     try:
         call(event)
-    except Exception as error:  # noqa: BLE001 - the user's own Python may raise anything
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own Python may raise anything
         told = {**where, "hook": f"on_{event.what}", "error": f"{type(error).__name__}: {error}"}
         LOG.exception("hook failed", extra={"fields": told})
 

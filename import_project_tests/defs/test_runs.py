@@ -185,6 +185,28 @@ def test_run_of_a_killed_process_is_ended_in_dagster(location: Location, api: Ap
     assert len(api.effects) == 5
 
 
+def test_run_by_hand_of_a_killed_process_is_ended_and_a_dry_one_is_left(location: Location) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    key = location.request("orders").partition_key or ""
+    made: dict[bool, dg.DagsterRun] = {}
+    for dry in (False, True):
+        made[dry] = create_run_for_test(
+            location.instance,
+            job_name="__ASSET_JOB",
+            status=dg.DagsterRunStatus.STARTED,
+            tags={"dagster/partition": key},
+            asset_selection={dg.AssetKey(["orders", "accepted"])},
+            run_config={"resources": {"parts": {"config": {"dry_run": dry}}}},
+        )
+    parts = location.parts
+    lapsed = parts.clock() - timedelta(minutes=2)
+    parts.ledger.arrivals.claim("orders", key, owner=made[False].run_id, now=lapsed, lease=parts.lease)
+    location.installation.clock.advance(seconds=61)
+    assert end_dead_runs(location.instance, parts, "orders") == 1
+    states = {dry: location.instance.get_run_by_id(run.run_id).status for dry, run in made.items()}  # type: ignore[union-attr]
+    assert states == {False: dg.DagsterRunStatus.FAILURE, True: dg.DagsterRunStatus.STARTED}
+
+
 def test_run_that_is_on_its_way_is_not_asked_for_twice(location: Location) -> None:
     (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
     request = location.request("orders")

@@ -31,6 +31,8 @@ def note(event):
     told.append((event.what.value, event.file, event.step, event.outcome.counts.rows if event.outcome else None))
 def fail(event):
     raise RuntimeError("a hook of the user's that fails")
+def end(event):
+    raise SystemExit(1)
 """
 
 
@@ -182,14 +184,14 @@ def test_hooks_are_called_with_what_happened(
 def test_hook_that_fails_is_logged_and_changes_nothing(
     installation: Installation, parts: Parts, api: ApiPeer, log: io.StringIO
 ) -> None:
-    hooked, _ = with_hooks(installation, on_start="hooks.py:fail", on_success="hooks.py:fail")
+    hooked, _ = with_hooks(installation, on_start="hooks.py:fail", on_success="hooks.py:end")
     drop_orders(hooked)
     hooked.run(parts, "orders", hooked.poll_until_ready(parts, "orders"))
     assert len(api.effects) == 5
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = [one for one in lines if one["event"] == "hook failed"]
     assert [one["hook"] for one in failed] == ["on_start", "on_success"]
-    assert all(one["error"] == "RuntimeError: a hook of the user's that fails" for one in failed)
+    assert [one["error"] for one in failed] == ["RuntimeError: a hook of the user's that fails", "SystemExit: 1"]
 
 
 def test_every_event_is_one_line_with_feed_file_and_run(
