@@ -36,7 +36,7 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
     """End the runs of killed processes in Dagster, where they stand as started for ever and hold a place in the queue.
 
     A run that lives holds its file, but while it waits to try a step again. So one that started a while ago, and whose
-    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. A dry run holds no file:
+    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. A dry run holds none:
     it ends by its longest time. Returns how many were ended.
     """
     now, ended = parts.clock(), 0

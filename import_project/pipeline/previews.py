@@ -20,7 +20,7 @@ def preview(parts: Parts, loaded: LoadedFeed, table: str, sha256: str, rows: int
         frame = next(iter(parts.tables.batches(loaded.name, table, sha256)))
     columns = [c for c in frame.columns if c not in _LEFT_OUT] if loaded.schema is not None else list(_SHOWN)
     shown = frame.head(rows).select(columns)
-    plain = _plain(loaded)
+    plain = _plain(loaded, as_it_came=table == "quarantined")
     cells = {name: [_cell(value, plain=name in plain) for value in shown[name].to_list()] for name in shown.columns}
     return pl.DataFrame(cells, schema=dict.fromkeys(shown.columns, pl.String()))
 
@@ -33,15 +33,16 @@ def masked(value: object) -> str:
     return f"{text[0]}{_MASK}" if len(text) > 3 else _MASK
 
 
-def _plain(loaded: LoadedFeed) -> frozenset[str]:
-    """A text may name a person unless its values are counted up, or the schema says that it does not."""
+def _plain(loaded: LoadedFeed, *, as_it_came: bool) -> frozenset[str]:
+    """A text may name a person unless its values are counted up, or the schema says that it does not. What is quarantined
+    is text as it came, and may stand in the wrong column."""
     if loaded.schema is None:
         return frozenset(_PLAIN)
     plain = {"row_number"}
     for column in loaded.schema.columns:
         personal = column.personal
         if personal is None:
-            personal = column.type == "text" and not column.choices
+            personal = as_it_came or (column.type == "text" and not column.choices)
         if not personal:
             plain.add(column.name)
     return frozenset(plain)
