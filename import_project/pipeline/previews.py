@@ -34,8 +34,8 @@ def masked(value: object) -> str:
 
 
 def _plain(loaded: LoadedFeed, *, as_it_came: bool) -> frozenset[str]:
-    """A text may name a person unless its values are counted up, or the schema says that it does not. What is quarantined
-    is text as it came, and may stand in the wrong column."""
+    """A text may name a person unless its values are counted up, or the schema says that it does not. What is
+    quarantined is text as it came, and may stand in the wrong column."""
     if loaded.schema is None:
         return frozenset(_PLAIN)
     plain = {"row_number"}
