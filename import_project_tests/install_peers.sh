@@ -11,6 +11,8 @@ command -v vsftpd >/dev/null 2>&1 || missing="$missing vsftpd"
 command -v gpg >/dev/null 2>&1 || missing="$missing gnupg"
 command -v zip >/dev/null 2>&1 || missing="$missing zip"
 command -v npm >/dev/null 2>&1 || missing="$missing nodejs npm"
+command -v chromium >/dev/null 2>&1 || command -v chromium-browser >/dev/null 2>&1 || command -v google-chrome \
+  >/dev/null 2>&1 || missing="$missing chromium fonts-dejavu-core"
 if [ -n "$missing" ]; then
   $as_root apt-get update -qq
   # shellcheck disable=SC2086 - a list of packages
