@@ -104,15 +104,17 @@ class Installation:
             except OSError:
                 raise ConfigError(f"port {port} is taken", do="choose another with --port") from None
 
-    def ui(self, environ: Mapping[str, str], port: int) -> None:
-        """Run the Dagster UI and daemon until they are interrupted; the words of both go to the daemon's log."""
+    @contextmanager
+    def webserver(self, environ: Mapping[str, str], port: int) -> Iterator[subprocess.Popen[bytes]]:
+        """Run the Dagster UI on a port of this machine; its words go to the daemon's log."""
         place = ["-w", str(self.project / "workspace.yaml"), "-h", "127.0.0.1", "-p", str(port)]
         command = [_beside_python("dagster-webserver"), *place]
-        with (
-            self.daemon(environ) as daemon,
-            (self.home / "daemon.log").open("ab") as log,
-            _child(command, environ, stdout=log, stderr=log) as child,
-        ):
+        with (self.home / "daemon.log").open("ab") as log, _child(command, environ, stdout=log, stderr=log) as child:
+            yield child
+
+    def ui(self, environ: Mapping[str, str], port: int) -> None:
+        """Run the Dagster UI and daemon until they are interrupted."""
+        with self.daemon(environ) as daemon, self.webserver(environ, port) as child:
             while daemon.poll() is None and child.poll() is None:
                 time.sleep(0.5)
         raise SourceUnreachable("the Dagster UI or daemon stopped by itself", do=f"see {self.home / 'daemon.log'}")
