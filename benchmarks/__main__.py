@@ -10,13 +10,14 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, inbox, matching, posting, rows
+from benchmarks import formats, inbox, matching, partitions, posting, rows
 from benchmarks.peers import PeerMissing, told_versions
 
 BENCHMARKS = {
     "formats": (formats.run, formats.versions),
     "inbox": (inbox.run, told_versions),
     "matching": (matching.run, matching.versions),
+    "partitions": (partitions.run, partitions.versions),
     "posting": (posting.run, posting.versions),
     "rows": (rows.run, rows.versions),
 }
