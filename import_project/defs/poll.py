@@ -28,7 +28,8 @@ from import_project.defs.resources import PartsResource
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
 from import_project.defs.watch import tell_failed_run
-from import_project.errors import ConfigError, ImportProjectError
+from import_project.errors import ConfigError, ImportProjectError, NotDelivered
+from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.expect import late_files
@@ -82,6 +83,7 @@ def one_pass(instance: dg.DagsterInstance, stopping: Callable[[], bool]) -> Iter
     """
     settings = Settings.read(os.environ)
     feeds, broken = load_feeds(settings.feeds, os.environ)
+    write_logs(settings.log)
     parts = build_parts(settings, os.environ)
     try:
         for one in broken:
@@ -91,7 +93,10 @@ def one_pass(instance: dg.DagsterInstance, stopping: Callable[[], bool]) -> Iter
                 return
             yield from _one_feed(instance, parts, feed, stopping)
         beat(parts)
-        send_waiting(parts, channels_of(settings))
+        try:
+            send_waiting(parts, channels_of(settings))
+        except NotDelivered as error:  # they wait for the next pass; no file failed for it
+            LOG.warning("alerts wait", extra={"fields": {"error": error.line}})
         retire(instance, parts, settings)
     finally:
         parts.close()

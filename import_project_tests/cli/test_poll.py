@@ -145,6 +145,15 @@ def test_term_lets_the_file_in_hand_end_and_configuration_is_read_again_each_cyc
     assert [r.status for r in runs(polled)] == [dg.DagsterRunStatus.SUCCESS]
 
 
+def test_channel_that_is_down_fails_no_pass(polled: Installation, api: ApiPeer) -> None:
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    deaf = replace(polled, environ={**polled.environ, "IMPORT_PROJECT_ALERT_WEBHOOK": "http://127.0.0.1:1/hook"})
+    done = once(deaf)
+    assert done.returncode == 0, done.stderr
+    assert "alerts wait" in done.stderr
+    assert len(api.effects) == 5
+
+
 def test_no_dagster_home_is_said_in_one_line(polled: Installation) -> None:
     environ = {k: v for k, v in polled.environ.items() if k != "DAGSTER_HOME"}
     done = once(replace(polled, environ=environ))

@@ -14,7 +14,7 @@ from import_project_tests.ui.house import PATIENCE_SECONDS, House, open_house
 
 Shoot = Callable[..., None]
 #: What tells of a launch, and of where the mouse is.
-_MESSAGES = "section[aria-label^=Notifications], [class*=Tooltip]"
+_MESSAGES = "section[aria-label^=Notifications], [class*=ooltip], [role=tooltip], [data-radix-popper-content-wrapper]"
 
 
 @pytest.fixture(scope="package")

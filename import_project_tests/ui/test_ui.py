@@ -64,12 +64,14 @@ def test_runs_of_a_feed(page: Page, house: House, shoot: Shoot) -> None:
 
 
 def test_assets_of_a_feed(page: Page, house: House, shoot: Shoot) -> None:
+    page.set_viewport_size({"width": 1900, "height": 760})  # wide enough to show more than names
     page.goto(f"{LOCATION}/asset-groups/bankgiro")
     for asset in ("file", "accepted", "quarantined", "open_invoices", "matches", "matched_payments", "outcome"):
         expect(page.get_by_text(asset, exact=True)).to_be_visible()
     page.get_by_text("Hide navigation").click()
-    for _ in range(2):
-        page.get_by_role("button", name="zoom_in").click()
+    page.get_by_role("button", name="zoom_in").click()
+    expect(page.get_by_text("Loading")).to_have_count(0)
+    expect(page.get_by_text("100% filled")).to_have_count(8)
     shoot("lineage")
 
 
