@@ -94,7 +94,7 @@ def _lineage(page: Page, _last: str) -> None:
 
 
 def _dialog(page: Page, _last: str) -> None:
-    page.goto("/assets/orders/accepted")
+    page.goto("/assets/orders/posted_rows")
     page.get_by_role("button", name="Materialize…").click()
     expect(page.get_by_role("dialog").get_by_text("Partition selection")).to_be_visible()
 
