@@ -28,7 +28,7 @@ from import_project.defs.resources import PartsResource
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
 from import_project.defs.watch import tell_failed_run
-from import_project.errors import ConfigError, ImportProjectError, NotDelivered
+from import_project.errors import ConfigError, ImportProjectError, NotDelivered, one_line
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
@@ -116,8 +116,8 @@ def _one_feed(
         for late in late_files(parts, feed):
             alert(parts, late.key, late.text, {"feed": feed.name})
         seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
-    except ImportProjectError as error:
-        told = error.at(feed=feed.name).line
+    except Exception as error:  # noqa: BLE001 - whatever one feed does to us, the others go on
+        told = error.at(feed=feed.name).line if isinstance(error, ImportProjectError) else _defect(error)
         _tell_failed(parts, feed.name, told)
         yield FeedPolled(feed=feed.name, error=told)
         return
@@ -131,7 +131,21 @@ def _one_feed(
     for request in seen.requests:
         if stopping():
             return  # asked for again by the next pass
-        yield _run(instance, parts, feed, definition, request)
+        try:
+            yield _run(instance, parts, feed, definition, request)
+        except Exception as error:  # noqa: BLE001 - as above; the file is asked for again by a later pass
+            told = error.line if isinstance(error, ImportProjectError) else _defect(error)
+            yield _not_run(feed.name, request, told)
+
+
+def _defect(error: Exception) -> str:
+    return f"{type(error).__name__}: {one_line(str(error))} (this is a defect of ours; please report it)"
+
+
+def _not_run(feed: str, request: Request, told: str) -> FileRun:
+    return FileRun(
+        feed=feed, file=request.name, partition=request.partition, run="", state="not run", success=False, error=told
+    )
 
 
 def _polled(feed: str, seen: Seen) -> FeedPolled:

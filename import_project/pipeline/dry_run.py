@@ -15,7 +15,7 @@ import polars as pl
 from import_project.config.load import LoadedFeed
 from import_project.errors import ConfigError, FileVanished, ImportProjectError, NotConserved
 from import_project.pipeline.conclude import kinds_of, sums_of
-from import_project.pipeline.freeze import REPEATED, would_decide
+from import_project.pipeline.freeze import REPEATED, WOULD_POST, waiting, would_decide
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
@@ -95,9 +95,11 @@ async def _post_rows(held: Held) -> Facts:
 
 def _posting(*kinds: PostingKind) -> Callable[[Held], Awaitable[Facts]]:
     async def would_post(held: Held) -> Facts:
-        table = held.parts.tables.read(held.feed, "would_post", held.sha256)
-        wanted = table.filter(pl.col("kind").is_in([k.value for k in kinds]))
-        return {"would post": int(wanted["requests"].sum())}
+        new: dict[str, int] = {}
+        if held.parts.tables.has(held.feed, WOULD_POST, held.sha256):
+            new = dict(held.parts.tables.read(held.feed, WOULD_POST, held.sha256).iter_rows())
+        frozen = waiting(held)
+        return {"would post": sum(new.get(kind.value, 0) + frozen[kind] for kind in kinds)}
 
     return would_post
 

@@ -12,10 +12,12 @@ import polars as pl
 from import_project.frames import MONEY
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
-from import_project.records.postings import Again, Draft, PostingKind, Taken
+from import_project.records.postings import Again, Draft, PostingKind, PostingState, Taken
 
 #: What a row is called in the table `decisions` when an earlier file brought it, and when the feed leaves it out.
 REPEATED, SKIPPED = "repeated", "skipped"
+#: The table of a dry run that counts the requests it would freeze, by kind.
+WOULD_POST = "would_post"
 
 
 def freeze(
@@ -64,16 +66,25 @@ def would_freeze(
 
 
 def would_decide(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]) -> Facts:
-    """Write what would be frozen as tables of a dry run, and tell it: `decisions`, and `would_post` by kind."""
+    """Write what would be frozen as tables of a dry run, and tell it: `decisions`, and `WOULD_POST` by kind."""
     decisions, requests = would_freeze(held, accepted, drafts)
     held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
     counted = pl.DataFrame(
         {"kind": [k.value for k in requests], "requests": list(requests.values())},
         schema={"kind": pl.String, "requests": pl.Int64},
     )
-    held.parts.tables.write(held.feed, "would_post", held.sha256, counted)
+    held.parts.tables.write(held.feed, WOULD_POST, held.sha256, counted)
     facts: dict[str, int | str] = dict(decisions.group_by("kind").len().sort("kind").iter_rows())
-    return facts | {"would post": requests.total()}
+    return facts | {"would post": requests.total() + waiting(held).total()}
+
+
+def waiting(held: Held) -> Counter[PostingKind]:
+    """Count by kind the rows and payments of a file that are frozen, and still wait to be sent."""
+    found: Counter[PostingKind] = Counter()
+    for (kind, state), count in held.parts.ledger.postings.subjects(held.feed, held.sha256).items():
+        if state is PostingState.READY:
+            found[kind] += count
+    return found
 
 
 def _decisions(held: Held, accepted: pl.DataFrame, subjects: list[str], kinds: list[str]) -> pl.DataFrame:

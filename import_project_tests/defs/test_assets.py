@@ -106,6 +106,16 @@ def test_dry_run_of_one_asset_of_a_done_file_posts_nothing_again(location: Locat
     assert len(api.calls) == calls
 
 
+def test_dry_run_tells_what_is_frozen_and_still_waits(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    api.mode = "refuse_us"
+    assert not location.run("orders", request).success
+    told = metadata(dry_run(location, "orders", request.partition_key or "", "posted_rows"))
+    assert told["posted_rows"]["would post"].value == 5
+    assert api.effects == []
+
+
 def test_dry_run_of_a_refused_file_fails_and_leaves_it_where_it_is(
     location: Location, sftp: SftpPeer, api: ApiPeer
 ) -> None:
