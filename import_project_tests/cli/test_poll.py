@@ -121,14 +121,18 @@ def test_term_lets_the_file_in_hand_end_and_configuration_is_read_again_each_cyc
     polled: Installation, api: ApiPeer
 ) -> None:
     folder = Path(polled.environ["IMPORT_PROJECT_FEEDS"])
-    rewrite_feed(folder / "orders.yaml", description="first")
+    rewrite_feed(folder / "orders.yaml", files={"pattern": {"glob": "nothing*.csv"}})
     for n in range(2):
-        (polled.inbox / f"orders_2026112{n}.csv").write_bytes(files.orders_csv().replace(b"A-10", b"A-1%d" % n))
+        (polled.inbox / f"orders_2026112{n}.csv").write_bytes(files.orders_csv().replace(b"AB-", b"X%c-" % (65 + n)))
     api.delay = 3.0
     child = subprocess.Popen(
         [*COMMAND, "--every", "1"], env=environment(polled), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
+        assert child.stdout is not None
+        while json.loads(child.stdout.readline())["feed"] != "orders":
+            continue
+        rewrite_feed(folder / "orders.yaml", files={"pattern": {"glob": "orders*.csv"}})
         deadline = time.monotonic() + 90
         while not api.calls and time.monotonic() < deadline:
             time.sleep(0.1)

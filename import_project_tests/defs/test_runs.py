@@ -6,6 +6,7 @@ from datetime import timedelta
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.test_utils import create_run_for_test
 
 from import_project.config.load import load_feeds
@@ -112,6 +113,26 @@ def test_materialising_assets_again_by_hand_posts_nothing(location: Location, ap
     )
     assert again.success
     assert len(api.calls) == calls
+
+
+def test_run_again_from_failure_runs_only_what_is_left_and_posts_each_row_once(
+    location: Location, api: ApiPeer
+) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    place = ReconstructableRepository.for_module("import_project.definitions", "definitions")
+    job = place.get_reconstructable_job("orders_job")
+    tags = {**request.tags, "dagster/partition": request.partition_key or ""}
+    api.mode = "refuse_us"
+    with dg.execute_job(job, location.instance, tags=tags) as failed:
+        assert not failed.success
+    api.mode = "ok"
+    options = dg.ReexecutionOptions.from_failure(failed.run_id, location.instance)
+    with dg.execute_job(job, location.instance, tags=tags, reexecution_options=options) as again:
+        assert again.success
+        ran = {e.step_key for e in again.all_events if e.event_type_value == "STEP_SUCCESS"}
+    assert ran == {"orders__posted_rows", "orders__outcome"}
+    assert len(api.effects) == 5
 
 
 def test_duplicate_ends_after_its_first_asset(location: Location, api: ApiPeer) -> None:
