@@ -13,24 +13,38 @@ from import_project.defs.resources import PartsResource
 from import_project.defs.retention import retention
 from import_project.defs.sensors import broken_feed_sensor, feed_sensor
 from import_project.defs.watch import alert_failed_runs, watch_sensors
+from import_project.errors import ConfigError, one_line
 
 
 def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed]) -> dg.Definitions:
     """Assemble assets, jobs and sensors of all feeds; a broken feed becomes a sensor that says what is wrong."""
-    jobs = [feed_job(feed) for feed in feeds]
-    deadlines = [deadline_job(feed) for feed in feeds]
-    return dg.Definitions(
-        assets=[asset for feed in feeds for asset in feed_assets(feed)],
-        jobs=[*jobs, *deadlines],
+    built, refused = list[dg.Definitions](), list(broken)
+    for feed in feeds:
+        try:
+            built.append(_of_feed(feed))
+        except dg.DagsterError as error:  # what Dagster refuses of one feed must not take the others along
+            refused.append(BrokenFeed(path=feed.path, error=ConfigError(one_line(str(error)), feed=feed.name)))
+    ours = dg.Definitions(
         sensors=[
-            *(feed_sensor(*each) for each in zip(feeds, jobs, deadlines, strict=True)),
-            *(broken_feed_sensor(one) for one in broken),
+            *(broken_feed_sensor(one) for one in refused),
             alert_failed_runs,
             watch_sensors,
             retention,
         ],
         resources={"parts": PartsResource()},
         executor=dg.in_process_executor,  # also of what is materialized by hand
+    )
+    return dg.Definitions.merge(ours, *built)
+
+
+def _of_feed(feed: LoadedFeed) -> dg.Definitions:
+    job = feed_job(feed)
+    expect = feed.feed.files.expect
+    late = deadline_job(feed) if expect is not None and expect.on_miss == "fail" else None
+    return dg.Definitions(
+        assets=feed_assets(feed),
+        jobs=[job] if late is None else [job, late],
+        sensors=[feed_sensor(feed, job, late)],
     )
 
 

@@ -13,6 +13,8 @@ MONEY = pl.Decimal(38, 2)
 
 #: Columns that readers add to a file's own; a file's column of such a name gets `_in_file` behind it.
 ROW_NUMBER, RAW, IDENTITY = "row_number", "raw", "identity"
+#: The table of what was decided of a file's rows. It is the last to be written, and the first to be let go.
+DECISIONS = "decisions"
 RESERVED = frozenset({ROW_NUMBER, RAW, IDENTITY})
 
 REFERENCE = pl.Struct({"text": pl.String, "source": pl.String, "amount": MONEY})

@@ -5,6 +5,7 @@ Fields beside the message come as `extra={"fields": {...}}`.
 
 import json
 import logging
+import math
 import sys
 from datetime import UTC, datetime
 from typing import Any, Literal, TextIO
@@ -14,15 +15,17 @@ from import_project.errors import one_line
 LOG = logging.getLogger("import_project")
 LOG.addHandler(logging.NullHandler())  # silent until somebody says where to write
 _OURS = "written by import_project"
+_HEAD = ("at", "level", "event")
 
 
 class _Lines(logging.Formatter):
     def _parts(self, record: logging.LogRecord) -> dict[str, Any]:
+        """Give what the line is made of."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         told = {"at": at, "level": record.levelname.lower(), "event": one_line(record.getMessage())}
         fields = {k: v for k, v in getattr(record, "fields", {}).items() if v is not None}
         trouble = {"traceback": self.formatException(record.exc_info)} if record.exc_info else {}
-        return {**told, **fields, **trouble}
+        return {**fields, **told, **trouble}  # in this order: no field takes the place of the event itself
 
 
 class TextLines(_Lines):
@@ -31,7 +34,7 @@ class TextLines(_Lines):
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
         told = self._parts(record)
-        fields = " ".join(f"{k}={_word(v)}" for k, v in told.items() if k not in {"at", "level", "event"})
+        fields = " ".join(f"{k}={_word(v)}" for k, v in told.items() if k not in _HEAD)
         return f"{told['at']} {told['level']} {told['event']} {fields}".rstrip()
 
 
@@ -40,7 +43,14 @@ class JsonLines(_Lines):
 
     def format(self, record: logging.LogRecord) -> str:
         """Return the line."""
-        return json.dumps(self._parts(record), ensure_ascii=False, default=str)
+        told = self._parts(record)
+        ordered = {k: _number(told[k]) for k in (*_HEAD, *(k for k in told if k not in _HEAD))}
+        return json.dumps(ordered, ensure_ascii=False, default=str)
+
+
+def _number(value: object) -> object:
+    """JSON has no NaN and no infinity."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _word(value: object) -> str:

@@ -43,5 +43,11 @@ def span(name: str, run: str, **attributes: str | int | bool) -> Iterator[None]:
     )
     context = trace.set_span_in_context(trace.NonRecordingSpan(parent))
     (tracer, *_) = _tracers.values()
-    with tracer.start_as_current_span(name, context=context, attributes={"run": run, **attributes}):
-        yield
+    words = {"record_exception": False, "set_status_on_exception": False}  # an error's words may hold customer data
+    with tracer.start_as_current_span(name, context=context, attributes={"run": run, **attributes}, **words) as made:
+        try:
+            yield
+        except BaseException as error:
+            made.set_attribute("error.type", type(error).__name__)
+            made.set_status(trace.StatusCode.ERROR, type(error).__name__)
+            raise

@@ -12,8 +12,8 @@ from rich.text import Text
 from import_project.cli.installation import installation, print_json
 from import_project.cli.outcome_table import table_console
 from import_project.config.settings import Settings
-from import_project.errors import ConfigError, ImportProjectError, one_line
-from import_project.pipeline.alerts import send_waiting
+from import_project.errors import ConfigError, ImportProjectError, StoreError, one_line
+from import_project.pipeline.alerts import send_unrecorded, send_waiting
 from import_project.pipeline.alive import tell_silence
 from import_project.pipeline.wiring import channels_of
 from import_project.records.alerts import Alert
@@ -45,17 +45,43 @@ def send_test(*, as_json: bool) -> None:
 
 
 def watch(after: float, every: float | None) -> None:
-    """Look for a sign of life once, or again and again; alerts that wait are sent too."""
-    channels = channels_of(Settings.read(os.environ))
-    while True:
-        with installation() as parts:
-            told = tell_silence(parts, channels, timedelta(minutes=after))
-            send_waiting(parts, channels)
+    """Look for a sign of life once, or again and again; alerts that wait are sent too.
+
+    What keeps a look from its end ends no loop. When the ledger cannot be asked, people are told so, once until it can.
+    """
+    if every is None:
+        told = _look(after)
         if told is not None:
             print(told, file=sys.stderr, flush=True)
-        if every is None:
-            sys.exit(0 if told is None else 1)
+        sys.exit(0 if told is None else 1)
+    blind = False
+    while True:
+        try:
+            told, blind = _look(after), False
+        except ImportProjectError as error:
+            told = error.line
+            if isinstance(error, StoreError):
+                blind = blind or _tell_blind(error)
+        if told is not None:
+            print(told, file=sys.stderr, flush=True)
         time.sleep(every)
+
+
+def _look(after: float) -> str | None:
+    channels = channels_of(Settings.read(os.environ))
+    with installation() as parts:
+        told = tell_silence(parts, channels, timedelta(minutes=after))
+        send_waiting(parts, channels)
+    return told
+
+
+def _tell_blind(error: StoreError) -> bool:
+    """Tell that the ledger cannot be asked. Returns whether that arrived anywhere."""
+    one = Alert(key="blind", text=f"whether the feeds are evaluated cannot be seen: {error.line}", facts={})
+    try:
+        return send_unrecorded(channels_of(Settings.read(os.environ)), one) > 0
+    except ConfigError:
+        return False  # the loop prints the ledger's error; the setting's own is met when the ledger answers
 
 
 def list_alerts(most: int, *, as_json: bool) -> None:

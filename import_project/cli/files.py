@@ -3,24 +3,36 @@
 from rich.table import Column, Table
 from rich.text import Text
 
-from import_project.cli.installation import installation, print_json
-from import_project.cli.outcome_table import outcome_rows, outcome_table, table_console
+from import_project.cli.installation import installation, known_feed, print_json
+from import_project.cli.outcome_table import (
+    box_of,
+    is_narrow,
+    outcome_rows,
+    outcome_table,
+    print_below,
+    table_console,
+)
 from import_project.errors import one_line
 
 
 def list_files(feed: str | None, *, as_json: bool) -> None:
     """Print one line for each file that has ended."""
     with installation() as parts:
+        known_feed(parts, feed)
         rows = outcome_rows(parts.ledger.outcomes.all(feed))
     if as_json:
         print_json(rows)
-    else:
-        table_console().print(outcome_table(rows))
+        return
+    console = table_console()
+    console.print(outcome_table(rows) if rows else "no file has ended")
+    if is_narrow():
+        print_below(console, ((row["file"], row["error"]) for row in rows))
 
 
 def list_open(feed: str | None, *, as_json: bool) -> None:
     """Print one line for each file that has not ended: its state, its last error, when it is tried again."""
     with installation() as parts:
+        known_feed(parts, feed)
         found = parts.ledger.arrivals.open_files(feed)
     rows = [
         {
@@ -37,9 +49,17 @@ def list_open(feed: str | None, *, as_json: bool) -> None:
     if as_json:
         print_json(rows)
         return
-    table = Table("file", "feed", "state", "first seen (UTC)", "next try (UTC)", Column("why", overflow="fold"))
+    narrow, console = is_narrow(), table_console()
+    if not found:
+        console.print("every file has ended")
+        return
+    heads = ("file", "feed", "state", *(() if narrow else ("first seen (UTC)",)), "next try (UTC)")
+    table = Table(*heads, *(() if narrow else (Column("why", overflow="fold"),)), **box_of(narrow=narrow))
     for one in found:
+        seen = () if narrow else (f"{one.first_seen_at:%Y-%m-%d %H:%M:%S}",)
         tried = "-" if one.retry_at is None else f"{one.retry_at:%Y-%m-%d %H:%M:%S}"
-        why = Text(one_line(one.error or ""), "red")
-        table.add_row(Text(one.name), one.feed, one.state.value, f"{one.first_seen_at:%Y-%m-%d %H:%M:%S}", tried, why)
-    table_console().print(table)
+        why = () if narrow else (Text(one_line(one.error or ""), "red"),)
+        table.add_row(Text(one.name), one.feed, one.state.value, *seen, tried, *why)
+    console.print(table)
+    if narrow:
+        print_below(console, ((one.name, one.error) for one in found))

@@ -35,7 +35,13 @@ def named_feed(name: str) -> LoadedFeed:
     for one in good:
         if one.name == name:
             return one
-    raise next((b.error for b in broken if b.path.stem == name), ConfigError(f"no feed {name}"))
+    raise next((b.error for b in broken if b.name == name), ConfigError(f"no feed {name}"))
+
+
+def known_feed(parts: Parts, name: str | None) -> None:
+    """Raise ConfigError for a name that no feed has, and no file was ever seen under."""
+    if name is not None and name not in parts.ledger.sightings.states():
+        named_feed(name)
 
 
 def all_feeds() -> list[LoadedFeed]:

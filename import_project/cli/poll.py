@@ -1,5 +1,6 @@
 """`import-project poll`: passes over all feeds without a daemon, for cron and containers. A pass is `defs.poll`'s."""
 
+import os
 import signal
 import sys
 import threading
@@ -14,7 +15,7 @@ from import_project.errors import ImportProjectError, one_line
 
 
 def poll(every: float | None, *, as_json: bool) -> None:
-    """Pass once and exit with 0, 1 (a file failed) or 2 (a feed could not be polled); or pass for ever.
+    """Pass once and exit with 0, 1 (a file failed) or 2 (not all feeds could be polled); or pass for ever.
 
     SIGTERM, and the first Ctrl-C, let the file in hand come to its end; a second one does not.
     """
@@ -23,8 +24,12 @@ def poll(every: float | None, *, as_json: bool) -> None:
         signal.signal(number, lambda got, _frame: _end(ending, got))
     work = _Passes(every, ending, as_json=as_json)
     work.start()
-    while work.is_alive():
-        work.join(0.2)  # in pieces, so that signals are seen
+    try:
+        while work.is_alive():
+            work.join(0.2)  # in pieces, so that signals are seen
+    except KeyboardInterrupt:  # at once, as a kill would: what is in hand is met by the next pass
+        sys.stdout.flush()
+        os._exit(130)
     if work.error is not None:
         raise work.error
     sys.exit(work.code)
@@ -53,12 +58,16 @@ class _Passes(threading.Thread):
     def _pass(self, instance: Any) -> int:
         """Pass once; what keeps a pass from its end, such as a ledger that does not answer, is met by the next."""
         try:
-            return exit_code([_print(one, as_json=self._as_json) for one in one_pass(instance, self._ending.is_set)])
+            passed = one_pass(instance, self._ending.is_set, every=self._every)
+            return exit_code([_print(one, as_json=self._as_json) for one in passed])
         except ImportProjectError as error:
+            line = error.line
+        except Exception as error:
             if self._every is None:
                 raise
-            print(f"error: {error.line}", file=sys.stderr, flush=True)
-            return 2
+            line = f"{type(error).__name__}: {one_line(str(error))} (this is a defect of ours; please report it)"
+        print(f"error: {line}", file=sys.stderr, flush=True)
+        return 2
 
 
 def _end(ending: threading.Event, number: int) -> None:
@@ -77,14 +86,18 @@ def _print(told: FeedPolled | FileRun, *, as_json: bool) -> FeedPolled | FileRun
         return told
     console = table_console()
     if isinstance(told, FeedPolled):
+        more = f", {told.more} once more" if told.more else ""
         waiting = f", {told.waiting} wait to be stable" if told.waiting else ""
-        line = f"{told.feed}: {told.wanted} new{waiting}"
+        line = f"{told.feed}: {told.wanted - told.more} new{more}{waiting}"
+        if told.left:
+            line = f"{told.feed}: {told.left} not begun, left for the next pass"
         console.print(Text(line) if told.error is None else Text(f"{told.feed}: {told.error}", "red"), soft_wrap=True)
         for problem in told.problems:
             console.print(Text(f"{told.feed}: {one_line(problem)}", "yellow"), soft_wrap=True)
     else:
         how = Text(f"  {told.file}: {told.state}", "green" if told.success else "red")
-        how.append(f" (run {told.run[:8]})", "dim")
+        if told.run:
+            how.append(f" (run {told.run[:8]})", "dim")
         if told.error:
             how.append(f": {one_line(told.error)}")
         console.print(how, soft_wrap=True)

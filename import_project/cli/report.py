@@ -8,12 +8,13 @@ from rich.table import Column, Table
 from rich.text import Text
 
 from import_project.cli.installation import all_feeds, installation, print_json
-from import_project.cli.outcome_table import table_console
+from import_project.cli.outcome_table import box_of, is_narrow, table_console
 from import_project.errors import one_line
 from import_project.pipeline.reports import Report, report
 from import_project.records.steps import Attempt, StepState
 
 _COLOURS = {StepState.DONE: "green", StepState.FAILED: "red", StepState.RUNNING: "cyan", StepState.CUT_OFF: "yellow"}
+_WAITING = ("seen", "ready")
 _COUNTS = ("total", "processed", "accepted", "quarantined", "posted", "repeated", "matched", "unmatched")
 
 
@@ -59,9 +60,11 @@ def _plain(value: Any) -> Any:
 
 def _facts(found: Report) -> Table:
     table = Table(show_header=False)
-    verdict = ("succeeded", "green") if found.success else ("not succeeded", "red")
+    verdict = ("succeeded", "green") if found.success else ("failed", "red")
     if found.started is not None and found.completed is None:
         verdict = ("under way", "cyan")
+    elif found.started is None and not found.success and found.state in _WAITING:
+        verdict = ("waits for its run", "cyan")
     table.add_row("result", Text(verdict[0] + (" (dry run: nothing was posted)" if found.dry_run else ""), verdict[1]))
     others = f" ({len(found.runs)} runs of this file)" if len(found.runs) > 1 else ""
     rows = {
@@ -71,6 +74,7 @@ def _facts(found: Report) -> Table:
         "source": found.source,
         "set aside to": found.set_aside_to,
         "state": found.state,
+        "duplicate of": found.duplicate_of,
         "run": found.run + others,
         "started (UTC)": _time(found.started),
         "completed (UTC)": _time(found.completed),
@@ -85,12 +89,15 @@ def _facts(found: Report) -> Table:
 
 
 def _steps(attempts: tuple[Attempt, ...]) -> Table:
-    table = Table("step", "status", "attempt", "started (UTC)", "seconds", Column("told", overflow="fold"))
+    narrow = is_narrow()
+    heads = ("step", "status", "attempt", *(() if narrow else ("started (UTC)",)), "seconds")
+    table = Table(*heads, Column("told", overflow="fold"), **box_of(narrow=narrow))
     for one in attempts:
         facts = ", ".join(f"{name} {value}" for name, value in one.facts.items() if name != "sha256")
         seconds = "-" if one.seconds is None else f"{one.seconds:.2f}"
         status = Text(one.state.value, style=_COLOURS[one.state])
-        table.add_row(one.step, status, str(one.attempt), _time(one.started_at), seconds, Text(one.error or facts))
+        times = (*(() if narrow else (_time(one.started_at),)), seconds)
+        table.add_row(one.step, status, str(one.attempt), *times, Text(one.error or facts))
     return table
 
 

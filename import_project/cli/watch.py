@@ -44,7 +44,7 @@ def watch(every: float, *, compact: bool, once: bool, as_json: bool) -> None:
 
 def _look(parts: Parts) -> Overview:
     good, broken = load_feeds(Settings.read(os.environ).feeds, os.environ)
-    return overview(parts, [*(f.name for f in good), *(b.path.stem for b in broken)])
+    return overview(parts, [f.name for f in good], {b.name: b.error.line for b in broken})
 
 
 def _values(found: Overview) -> dict[str, Any]:
@@ -65,7 +65,8 @@ def compact_view(found: Overview) -> RenderableType:
     for feed in found.feeds:
         states = " ".join(f"{state} {n}" for state in (*_UNDER_WAY, *_ENDED) if (n := feed.states.get(state)))
         working = [a for a in found.working if a.feed == feed.feed]
-        now = f" | {len(working)} at work: {working[0].step}" if working else ""
+        now = " | cannot be polled" if feed.error else ""
+        now += f" | {len(working)} at work: {working[0].step}" if working else ""
         lines.append(Text(f"{feed.feed}: {states or 'no file yet'}{now}", no_wrap=True, overflow="ellipsis"))
     return Group(*lines, *_troubles(found, most=3))
 
@@ -92,7 +93,8 @@ def _feeds(found: Overview) -> Table:
     shown = [s for s in (*_UNDER_WAY, *_ENDED) if any(feed.states.get(s) for feed in found.feeds)]
     table = Table("feed", "polled", "listed", *shown, "last file", title="feeds", title_justify="left")
     for feed in found.feeds:
-        polled = "-" if feed.polled_at is None else f"{_ago(found.at, feed.polled_at)} ago"
+        polled = Text("-" if feed.polled_at is None else f"{_ago(found.at, feed.polled_at)} ago")
+        polled = Text("fails", "red") if feed.error else polled
         counts = [Text(str(feed.states.get(s, "")), _COLOURS.get(s, "cyan")) for s in shown]
         last = Text("-") if feed.last is None else Text(feed.last.name, _COLOURS.get(feed.last.state, ""))
         table.add_row(feed.feed, polled, str(feed.listed), *counts, last)
@@ -134,6 +136,7 @@ def _troubles(found: Overview, most: int) -> Iterator[Text]:
         f"{a.feed}: {a.name} is tried again{'' if a.retry_at is None else f' at {a.retry_at:%H:%M:%S}'}: {a.error}"
         for a in found.troubled
     ]
+    told = [f"{f.feed} cannot be polled: {f.error}" for f in found.feeds if f.error] + told
     told += [f"{f.feed}: {f.last.name}: {f.last.error}" for f in found.feeds if f.last is not None and f.last.error]
     told += [f"{found.undelivered} alerts wait to be sent"] if found.undelivered else []
     for text in told[:most]:

@@ -112,6 +112,18 @@ class BrokenFeed:
     path: Path
     error: ConfigError
 
+    @property
+    def name(self) -> str:
+        """The feed's name as far as the file says it; else the file's own."""
+        import yaml
+
+        try:
+            content = yaml.safe_load(self.path.read_text("utf-8"))
+            found = content.get("feed") if isinstance(content, dict) else None
+        except (OSError, UnicodeDecodeError, yaml.YAMLError):
+            found = None
+        return found if isinstance(found, str) and found else self.path.stem
+
 
 def load_feeds(folder: Path, environ: Mapping[str, str]) -> tuple[list[LoadedFeed], list[BrokenFeed]]:
     """Read every `*.yaml` in `folder`, each by itself: a broken one does not disturb the others.

@@ -1,6 +1,7 @@
 """What pydantic finds wrong with a file, in words for whoever wrote the file: the key, and what was expected."""
 
 import difflib
+from collections.abc import Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
@@ -41,9 +42,15 @@ def told(errors: ValidationError, model: type[BaseModel]) -> str:
     elif first["type"] == "union_tag_invalid":
         what = _no_kind(first["ctx"])
     else:
-        what = _WORDS.get(first["type"], str(first["msg"]).removeprefix("Value error, "))
+        what = in_words(first)
     more = f" (and {len(found) - 1} more)" if len(found) > 1 else ""
     return f"{where}: {what}{more}" if where else what + more
+
+
+def in_words(mistake: Mapping[str, Any]) -> str:
+    """Return what is wrong with a value."""
+    plain = str(mistake["msg"]).removeprefix("Value error, ").replace("Input should be", "must be")
+    return _WORDS.get(mistake["type"], plain)
 
 
 def _unknown(key: str, known: list[str]) -> str:

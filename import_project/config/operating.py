@@ -9,10 +9,13 @@ from import_project.config.python_objects import Reference
 from import_project.config.values import Strict
 from import_project.records.steps import Happening
 
+#: An e-mail address as Dagster takes it: with a dot in its domain.
+_OWNER = re.compile(r"team:[\w -]+|[A-Za-z0-9][A-Za-z0-9._%+-]*@[A-Za-z0-9.-]+\.[A-Za-z]{2,7}")
+
 
 def _owner(text: str) -> str:
-    if re.fullmatch(r"team:[\w -]+|[^@\s]+@[^@\s]+", text) is None:
-        raise ValueError(f"{text!r} is neither team:NAME nor an e-mail address")
+    if _OWNER.fullmatch(text) is None:
+        raise ValueError(f"{text!r} is neither team:NAME nor an e-mail address such as ops@example.com")
     return text
 
 

@@ -5,19 +5,19 @@ import os
 from collections.abc import Mapping
 from urllib.parse import quote
 
-import dagster as dg
-
 from import_project.config.settings import Settings
-from import_project.errors import NotDelivered, StoreError
-from import_project.pipeline.alerts import raise_alert
+from import_project.errors import ConfigError, NotDelivered, StoreError
+from import_project.logs import LOG
+from import_project.pipeline.alerts import raise_alert, send_unrecorded
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.wiring import channels_of
-from import_project.records.alerts import Alert
+from import_project.records.alerts import Alert, Undelivered
 
 
 def record(parts: Parts, key: str, text: str, facts: Mapping[str, str]) -> None:
     """Record an alert; `watch_sensors` sends it. A feed's own tick must not wait for a webhook that hangs."""
-    parts.ledger.alerts.undelivered(Alert(key=key, text=text, facts=facts), parts.clock())
+    one = Alert(key=key, text=text, facts=linked(Settings.read(os.environ), facts))
+    parts.ledger.alerts.undelivered(one, parts.clock())
 
 
 def alert(parts: Parts, key: str, text: str, facts: Mapping[str, str]) -> None:
@@ -26,17 +26,18 @@ def alert(parts: Parts, key: str, text: str, facts: Mapping[str, str]) -> None:
     A ledger that cannot be written is trouble that must be told all the same: then the alert goes out unrecorded.
     """
     settings = Settings.read(os.environ)
-    one, channels = Alert(key=key, text=text, facts=linked(settings, facts)), channels_of(settings)
+    one = Alert(key=key, text=text, facts=linked(settings, facts))
     try:
-        try:
-            raise_alert(parts, channels, one)
-        except StoreError:
-            if not channels:
-                raise
-            for channel in channels:
-                channel.send(one)
-    except NotDelivered as error:
-        dg.get_dagster_logger().warning(str(error))
+        recorded: Undelivered | None = parts.ledger.alerts.undelivered(one, parts.clock())
+    except StoreError:
+        if not send_unrecorded(channels_of(settings), one):
+            raise
+        return
+    try:
+        if recorded is not None:
+            raise_alert(parts, channels_of(settings), one)
+    except (NotDelivered, ConfigError) as error:  # of a channel that cannot be built, whoever sends what waits says so
+        LOG.warning("an alert waits", extra={"fields": {"alert": key, "error": error.line}})
 
 
 def linked(settings: Settings, facts: Mapping[str, str]) -> dict[str, str]:

@@ -11,16 +11,18 @@ from typing import Any
 import dagster as dg
 
 from import_project.config.load import LoadedFeed
-from import_project.defs.alerts import alert
+from import_project.defs.alerts import record
 from import_project.defs.checks import results_of, specs_of
 from import_project.defs.columns import lineage_of, schema_of
 from import_project.defs.limits import api_pool, feed_pool, retry_policy
 from import_project.defs.metadata import links_of, metadata_of, preview_of, sums_table
 from import_project.defs.partitions import partitions_of
+from import_project.defs.runs import give_back, name_run
 from import_project.errors import ClaimLost, FileChanged, ImportProjectError
 from import_project.pipeline.dry_run import file_id
 from import_project.pipeline.hold import Facts
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.reports import duplicate_of
 from import_project.pipeline.steps import run_named
 
 #: asset, its step, the assets it needs, what it is, its kinds
@@ -61,8 +63,18 @@ def _run(
 ) -> Facts | None:
     """Run a step; an error of ours fails it with its one line, and is retried only where a retry can help."""
     began = monotonic()
+    name_run(context.instance, context.run, parts, loaded.name, context.partition_key)
+
+    def run() -> Facts | None:
+        return run_named(parts, loaded, context.partition_key, owner=context.run.run_id, step=step)
+
     try:
-        facts = run_named(parts, loaded, context.partition_key, owner=context.run.run_id, step=step)
+        try:
+            facts = run()
+        except ClaimLost:
+            if not give_back(context.instance, parts, loaded.name, context.partition_key):
+                raise
+            facts = run()
     except ImportProjectError as error:
         # A file that still changes must stay unchanged for a while: a retry of the step would come too soon.
         at_once = error.retry and not isinstance(error, FileChanged | ClaimLost)
@@ -74,13 +86,13 @@ def _tell(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) -> Non
     """Tell people what a run that succeeds would hide: rows the API rejected, a file written to after it was read."""
     told = {"feed": loaded.name, "file": partition}
     if "problem" in facts:
-        alert(parts, f"aside:{loaded.name}:{partition}", f"{loaded.name}: {facts['problem']}", told)
+        record(parts, f"aside:{loaded.name}:{partition}", f"{loaded.name}: {facts['problem']}", told)
     if facts.get("rejected"):
         text = f"{loaded.name}: the API rejected {facts['rejected']} rows of {partition}"
-        alert(parts, f"rejected:{loaded.name}:{partition}", text, told)
+        record(parts, f"rejected:{loaded.name}:{partition}", text, told)
     if facts.get("dead"):
         text = f"{loaded.name}: nobody can tell whether {facts['dead']} postings of {partition} took effect"
-        alert(parts, f"dead:{loaded.name}:{partition}", f"{text}: import-project postings list --state dead", told)
+        record(parts, f"dead:{loaded.name}:{partition}", f"{text}: import-project postings list --state dead", told)
 
 
 def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
@@ -99,12 +111,21 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     def file(context: dg.AssetExecutionContext, parts: dg.ResourceParam[Parts]) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, "receive", parts, context)
         if facts is None:
-            state = parts.ledger.arrivals.of(loaded.name, context.partition_key).state
-            context.log.warning(f"nothing more is done with this file: it is {state}")
+            context.log.warning(f"nothing more {_why_no_more(parts, loaded, context.partition_key)}")
             return
         yield dg.MaterializeResult(metadata=metadata_of(facts) | links_of(parts, loaded, context.partition_key))
 
     return file
+
+
+def _why_no_more(parts: Parts, loaded: LoadedFeed, partition: str) -> str:
+    """Say why a file ends with its first asset, and of a duplicate, which one came before."""
+    arrival = parts.ledger.arrivals.of(loaded.name, partition)
+    if parts.dry_run:
+        return "would be done with this file: it came before, or is not wanted"
+    first = duplicate_of(parts, arrival)
+    of = f", of {first.name} (partition {first.partition})" if first else ""
+    return f"is done with this file: it is {arrival.state}{of}"
 
 
 def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:

@@ -7,11 +7,14 @@ from dataclasses import dataclass
 import dagster as dg
 
 from import_project.config.load import LoadedFeed
-from import_project.defs.alerts import alert
+from import_project.defs.alerts import record
 from import_project.defs.metadata import table_of
 from import_project.pipeline import quality
 from import_project.pipeline.dry_run import file_id
+from import_project.pipeline.hold import let_go
 from import_project.pipeline.parts import Parts
+
+_LET_GO = quality.Verdict(passed=True, told="its tables were let go; it was checked when it was imported")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,15 +37,19 @@ class Check:
 
     def result(self, parts: Parts, loaded: LoadedFeed, asset: str, partition: str) -> dg.AssetCheckResult:
         """Look at a file, by its partition."""
-        verdict = self.look(parts, loaded, file_id(parts, loaded.name, partition) or "")
+        arrival = parts.ledger.arrivals.of(loaded.name, partition)
+        if let_go(parts, arrival):
+            verdict = _LET_GO
+        else:
+            verdict = self.look(parts, loaded, file_id(parts, loaded.name, partition) or "")
         table = {} if verdict.table is None else {"table": table_of(verdict.table)}
         return dg.AssetCheckResult(
             passed=verdict.passed,
             check_name=self.name,
             asset_key=dg.AssetKey([loaded.name, asset]),
             severity=dg.AssetCheckSeverity.ERROR if self.blocking else dg.AssetCheckSeverity.WARN,
-            description=verdict.told,
-            metadata={**verdict.numbers, **table},
+            description=f"{arrival.name}: {verdict.told}",
+            metadata={"file": arrival.name, **verdict.numbers, **table},
         )
 
 
@@ -91,12 +98,12 @@ def results_of(parts: Parts, loaded: LoadedFeed, asset: str, partition: str) -> 
         if one.passed or parts.dry_run:
             continue
         blocked = one.severity is dg.AssetCheckSeverity.ERROR
-        what = "is blocked" if blocked else f"has a warning ({one.check_name})"
+        what = "blocked" if blocked else f"a warning ({one.check_name})"
         key = f"check:{one.check_name}:{loaded.name}:{partition}"
-        alert(
+        record(
             parts,
             key,
-            f"{loaded.name}: {partition} {what}: {one.description}",
+            f"{loaded.name}: {what}: {one.description}",
             {"feed": loaded.name, "file": partition, "check": one.check_name or ""},
         )
     return found

@@ -37,7 +37,9 @@ def links_of(parts: Parts, loaded: LoadedFeed, partition: str) -> dict[str, Any]
 
 
 def preview_of(parts: Parts, loaded: LoadedFeed, table: str, sha256: str) -> dict[str, Any]:
-    """Return the first rows of a table, personal data masked, and where the table is."""
+    """Return the first rows of a table, personal data masked, and where the table is; nothing of one that was let go."""
+    if not parts.tables.has(loaded.name, table, sha256):
+        return {}
     shown = preview(parts, loaded, table, sha256)
     told: dict[str, Any] = {"table": dg.MetadataValue.path(str(parts.tables.found(loaded.name, table, sha256)))}
     return told | ({"preview": table_of(shown)} if shown.height else {})

@@ -5,7 +5,9 @@ the feed's own job, recorded in the instance as any run. When to pass again, and
 import asyncio
 import os
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from datetime import timedelta
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -24,18 +26,20 @@ from import_project.defs.assets import feed_assets
 from import_project.defs.jobs import feed_job
 from import_project.defs.limits import run_tags
 from import_project.defs.partitions import partitions_name
-from import_project.defs.resources import PartsResource
+from import_project.defs.resources import INTERRUPTS, PartsResource
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
-from import_project.defs.watch import tell_failed_run
-from import_project.errors import ConfigError, ImportProjectError, NotDelivered, one_line
+from import_project.defs.watch import tell_failed_run, tell_paused_apis
+from import_project.errors import ConfigError, ImportProjectError, StoreError, one_line
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.expect import late_files
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.reports import duplicate_of
 from import_project.pipeline.see import Request, Seen, see
 from import_project.pipeline.wiring import build_parts, channels_of
+from import_project.records.files import Arrival
 
 _LOCATION = "import_project.definitions"
 #: What Dagster says of a run is in the instance; the terminal is for what came of it.
@@ -44,11 +48,14 @@ _QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedPolled:
-    """How the poll of a feed went: how many files want a run, how many are not stable yet; `error`: why it failed."""
+    """How the poll of a feed went: how many files want a run, how many of them once `more`, how many are not stable
+    yet; `error`: why it failed. `left` of them were not begun, for the pass was told to end."""
 
     feed: str
     wanted: int = 0
+    more: int = 0
     waiting: int = 0
+    left: int = 0
     problems: tuple[str, ...] = ()
     error: str | None = None
 
@@ -76,34 +83,55 @@ def open_instance() -> dg.DagsterInstance:
         raise ConfigError(str(error)) from error
 
 
-def one_pass(instance: dg.DagsterInstance, stopping: Callable[[], bool]) -> Iterator[FeedPolled | FileRun]:
+def one_pass(
+    instance: dg.DagsterInstance, stopping: Callable[[], bool], *, every: float | None = None
+) -> Iterator[FeedPolled | FileRun]:
     """Poll every feed and run its new files, telling each. Settings and feeds are read anew.
 
-    A feed that fails disturbs no other. Once `stopping` says so, the file in hand is the last.
+    A feed that fails disturbs no other. Once `stopping` says so, the file in hand is the last. `every` is how many
+    seconds after this pass the next one begins. Raises ConfigError when there is no feed at all.
     """
     settings = Settings.read(os.environ)
     feeds, broken = load_feeds(settings.feeds, os.environ)
+    if not feeds and not broken:
+        raise ConfigError(f"there is no feed in {settings.feeds}", do="set IMPORT_PROJECT_FEEDS, or write one")
     write_logs(settings.log)
-    parts = build_parts(settings, os.environ)
+    again_in = None if every is None else timedelta(seconds=every)
+    parts = build_parts(settings, os.environ, interrupts=INTERRUPTS)
     try:
+        beat(parts, again_in)
         for one in broken:
             yield _broken(parts, one)
         for feed in feeds:
             if stopping():
                 return
-            yield from _one_feed(instance, parts, feed, stopping)
-        beat(parts)
-        try:
-            send_waiting(parts, channels_of(settings))
-        except NotDelivered as error:  # they wait for the next pass; no file failed for it
-            LOG.warning("alerts wait", extra={"fields": {"error": error.line}})
-        retire(instance, parts, settings)
+            for told in _one_feed(instance, parts, feed, stopping):
+                yield told
+                beat(parts, again_in)
+        _afterwards(instance, parts, settings)
+        beat(parts, again_in)
     finally:
         parts.close()
 
 
+def _afterwards(instance: dg.DagsterInstance, parts: Parts, settings: Settings) -> None:
+    """Do what the daemon's other sensors do. Nothing here fails a pass: no file failed for it, and the next one does it
+    again."""
+
+    def told() -> None:
+        tell_paused_apis(parts)
+        send_waiting(parts, channels_of(settings))
+
+    for do in (told, lambda: retire(instance, parts, settings)):
+        try:
+            do()
+        except Exception as error:  # noqa: BLE001 - it is logged, and met again by the next pass
+            line = error.line if isinstance(error, ImportProjectError) else _defect(error)
+            LOG.warning("left for the next pass", extra={"fields": {"error": line}})
+
+
 def _broken(parts: Parts, broken: BrokenFeed) -> FeedPolled:
-    name = broken.path.stem
+    name = broken.name
     _tell_failed(parts, name, broken.error.line)
     return FeedPolled(feed=name, error=broken.error.line)
 
@@ -112,30 +140,44 @@ def _one_feed(
     instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, stopping: Callable[[], bool]
 ) -> Iterator[FeedPolled | FileRun]:
     try:
+        definition = _job(feed)
         end_dead_runs(instance, parts, feed.name)
-        for late in late_files(parts, feed):
-            alert(parts, late.key, late.text, {"feed": feed.name})
+        missed = _late(parts, feed)
         seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
+        _tell_works(parts, feed.name)
+        for problem in seen.problems:
+            alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
     except Exception as error:  # noqa: BLE001 - whatever one feed does to us, the others go on
         told = error.at(feed=feed.name).line if isinstance(error, ImportProjectError) else _defect(error)
-        _tell_failed(parts, feed.name, told)
+        with suppress(StoreError):
+            _tell_failed(parts, feed.name, told)
         yield FeedPolled(feed=feed.name, error=told)
         return
-    _tell_works(parts, feed.name)
-    for problem in seen.problems:
-        alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
     yield _polled(feed.name, seen)
-    if not seen.requests:
-        return
-    definition = _job(feed)
-    for request in seen.requests:
-        if stopping():
-            return  # asked for again by the next pass
+    yield from missed
+    left = list(seen.requests)
+    while left and not stopping():
+        request = left.pop(0)
         try:
             yield _run(instance, parts, feed, definition, request)
         except Exception as error:  # noqa: BLE001 - as above; the file is asked for again by a later pass
             told = error.line if isinstance(error, ImportProjectError) else _defect(error)
             yield _not_run(feed.name, request, told)
+    if left:  # told to end: the next pass, or whoever else polls, takes them at once
+        parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in left])
+        yield FeedPolled(feed=feed.name, left=len(left))
+
+
+def _late(parts: Parts, feed: LoadedFeed) -> list[FileRun]:
+    """Tell of late and missed files. Returns a failure for each that the feed wants to fail for, once."""
+    failed = []
+    for late in late_files(parts, feed):
+        if late.fails and not parts.ledger.alerts.known(late.key):
+            failed.append(
+                FileRun(feed=feed.name, file="-", partition="", run="", state="missed", success=False, error=late.text)
+            )
+        alert(parts, late.key, late.text, {"feed": feed.name})
+    return failed
 
 
 def _defect(error: Exception) -> str:
@@ -149,7 +191,8 @@ def _not_run(feed: str, request: Request, told: str) -> FileRun:
 
 
 def _polled(feed: str, seen: Seen) -> FeedPolled:
-    return FeedPolled(feed=feed, wanted=len(seen.requests), waiting=seen.waiting, problems=seen.problems)
+    more = sum(request.more for request in seen.requests)
+    return FeedPolled(feed=feed, wanted=len(seen.requests), more=more, waiting=seen.waiting, problems=seen.problems)
 
 
 def _job(feed: LoadedFeed) -> dg.JobDefinition:
@@ -161,24 +204,39 @@ def _run(
     instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, job: dg.JobDefinition, request: Request
 ) -> FileRun:
     """Run a file as the daemon would, with the same tags and the same origin, so that the UI can run it again."""
+    arrival = parts.ledger.arrivals.of(feed.name, request.partition)
+    if arrival.held(parts.clock()):
+        return _elsewhere(feed.name, request, arrival)
     instance.add_dynamic_partitions(partitions_name(feed.name), [request.partition])
     tags = {**run_tags(feed, request.name), "dagster/run_key": request.key, "dagster/partition": request.partition}
     run = instance.create_run_for_job(
         job, run_config=_QUIET, tags={**job.run_tags, **tags}, remote_job_origin=_origin(job.name)
     )
     result = execute_run(InMemoryJob(job), run, instance)
-    error = None
-    if not result.success:
-        error = tell_failed_run(instance, parts, run.run_id)
     arrival = parts.ledger.arrivals.of(feed.name, request.partition)
+    if not result.success and arrival.owner != run.run_id:
+        return _elsewhere(feed.name, request, arrival)
     return FileRun(
         feed=feed.name,
         file=request.name,
         partition=request.partition,
         run=run.run_id,
-        state=arrival.state.value,
+        state=f"{arrival.state} of {first.name}" if (first := duplicate_of(parts, arrival)) else arrival.state.value,
         success=result.success,
-        error=error,
+        error=None if result.success else tell_failed_run(instance, parts, run.run_id),
+    )
+
+
+def _elsewhere(feed: str, request: Request, arrival: Arrival) -> FileRun:
+    """Return the result of a file that another run has taken in between: how it goes is told there."""
+    return FileRun(
+        feed=feed,
+        file=request.name,
+        partition=request.partition,
+        run=arrival.owner or "",
+        state=f"{arrival.state}, by another run",
+        success=True,
+        error=None,
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import dagster as dg
+from dagster._core.errors import DagsterExecutionInterruptedError
 from pydantic import Field
 
 from import_project.config.settings import Settings
@@ -12,6 +13,9 @@ from import_project.logs import write_logs
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.wiring import build_parts
 from import_project.traces import send_traces
+
+#: What Dagster raises in a run that is cancelled or told to end.
+INTERRUPTS = (KeyboardInterrupt, DagsterExecutionInterruptedError)
 
 
 class PartsResource(dg.ConfigurableResource[Parts]):
@@ -29,12 +33,15 @@ class PartsResource(dg.ConfigurableResource[Parts]):
         write_logs(settings.log)
         if settings.traces is not None:
             send_traces(settings.traces)
-        parts = build_parts(settings, os.environ, dry_run=_run_id(context) if self.dry_run else None)
+        dry = _first_run(context) if self.dry_run else None
+        parts = build_parts(settings, os.environ, dry_run=dry, interrupts=INTERRUPTS)
         try:
             yield parts
         finally:
             parts.close()
 
 
-def _run_id(context: dg.InitResourceContext) -> str:
-    return context.run.run_id if context.run is not None else "no_run"
+def _first_run(context: dg.InitResourceContext) -> str:
+    """Return the run whose tables a dry run goes on with: of one that is run again, the first."""
+    run = context.run
+    return "no_run" if run is None else run.root_run_id or run.run_id

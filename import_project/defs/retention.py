@@ -8,12 +8,14 @@ import dagster as dg
 
 from import_project.config.settings import Settings
 from import_project.defs.partitions import partitions_name
-from import_project.defs.runs import BY_HAND
+from import_project.defs.runs import BY_HAND, feed_of
+from import_project.logs import LOG
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.retire import Kept, retire_stored
 
 _AT_ONCE = 500
 _RUNS_AT_ONCE = 100
+_LOOKED_AT = 1_000
 _ENDED = [dg.DagsterRunStatus.SUCCESS, dg.DagsterRunStatus.FAILURE, dg.DagsterRunStatus.CANCELED]
 
 
@@ -36,7 +38,10 @@ def retire(instance: dg.DagsterInstance, parts: Parts, settings: Settings) -> di
     if settings.keep_run_days is not None:
         told["runs"] = _runs(instance, parts, now - timedelta(days=settings.keep_run_days))
     kept = Kept(landing=settings.keep_landing_days, tables=settings.keep_table_days, details=settings.keep_detail_days)
-    return told | retire_stored(parts, kept)
+    told |= retire_stored(parts, kept)
+    if any(told.values()):
+        LOG.info("let go", extra={"fields": told})
+    return told
 
 
 def _partitions(instance: dg.DagsterInstance, parts: Parts, before: datetime) -> int:
@@ -52,11 +57,15 @@ def _partitions(instance: dg.DagsterInstance, parts: Parts, before: datetime) ->
 
 
 def _runs(instance: dg.DagsterInstance, parts: Parts, before: datetime) -> int:
-    """Delete ended runs of files, with their events. One that failed for a missed file stays, so that it fails once."""
-    gone = 0
-    for job in (*(f"{feed}_job" for feed in parts.ledger.sightings.polls()), BY_HAND):
+    """Delete ended runs of files, with their events. One that failed for a missed file stays, so that it fails once.
+
+    Runs of other code locations in the instance are not ours to delete.
+    """
+    gone, feeds = 0, set(parts.ledger.sightings.polls())
+    for job in (*(f"{feed}_job" for feed in feeds), BY_HAND):
         old = dg.RunsFilter(job_name=job, statuses=_ENDED, created_before=before)
-        for run in instance.get_runs(old, limit=_RUNS_AT_ONCE, ascending=True):
-            instance.delete_run(run.run_id)
-            gone += 1
+        for run in instance.get_runs(old, limit=_LOOKED_AT if job == BY_HAND else _RUNS_AT_ONCE, ascending=True):
+            if feed_of(run) in feeds:
+                instance.delete_run(run.run_id)
+                gone += 1
     return gone

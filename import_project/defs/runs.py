@@ -12,6 +12,8 @@ _SURELY_CLAIMED = timedelta(minutes=1)
 _WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 #: Dagster's own job of all assets: what the UI launches for assets that are materialized by hand.
 BY_HAND = "__ASSET_JOB"
+#: The tag of a dry run. Run again for real, a run brings its tags along: there it says `false`.
+DRY = "dry_run"
 
 
 def feed_of(run: dg.DagsterRun) -> str:
@@ -20,10 +22,38 @@ def feed_of(run: dg.DagsterRun) -> str:
     return run.tags.get("feed") or (chosen[0] if chosen else "")
 
 
+def name_of(run: dg.DagsterRun) -> str:
+    """Return what people know a run by: its job; of one that was launched by hand, its feed."""
+    return f"{feed_of(run)}, by hand," if run.job_name == BY_HAND else run.job_name
+
+
 def is_dry(run: dg.DagsterRun) -> bool:
     """Whether a run only tries out what it would do: its failure is for who launched it."""
-    resources: Any = run.run_config.get("resources", {})
-    return bool(resources.get("parts", {}).get("config", {}).get("dry_run"))
+    found: Any = run.run_config
+    for key in ("resources", "parts", "config"):
+        found = (found or {}).get(key)
+    return bool((found or {}).get("dry_run"))
+
+
+def name_run(instance: dg.DagsterInstance, run: dg.DagsterRun, parts: Parts, feed: str, partition: str) -> None:
+    """Give a run that was launched by hand the tags that a sensor's has, so that filters find it; a dry one its own."""
+    dry = str(parts.dry_run).lower()
+    if {"feed", "file"} <= run.tags.keys() and run.tags.get(DRY, "false") == dry:
+        return
+    known = instance.get_run_by_id(run.run_id)  # another step of it may have done so
+    if known is not None and ("file" not in known.tags or known.tags.get(DRY, "false") != dry):
+        named = {"feed": feed, "file": parts.ledger.arrivals.of(feed, partition).name}
+        instance.add_run_tags(run.run_id, {**named, DRY: dry} if parts.dry_run or DRY in known.tags else named)
+
+
+def give_back(instance: dg.DagsterInstance, parts: Parts, feed: str, partition: str) -> bool:
+    """End the lease of the run that holds a file, if that run has ended. Returns whether it had."""
+    owner = parts.ledger.arrivals.of(feed, partition).owner
+    run = instance.get_run_by_id(owner) if owner else None
+    if owner is None or run is None or not run.is_finished:
+        return False
+    parts.ledger.arrivals.release_of(feed, partition, owner)
+    return True
 
 
 def on_its_way(instance: dg.DagsterInstance, feed: str) -> set[str]:

@@ -25,13 +25,16 @@ _LONGEST_POLL = timedelta(seconds=40)
 
 
 def feed_sensor(
-    loaded: LoadedFeed, job: UnresolvedAssetJobDefinition, deadline_job: dg.JobDefinition
+    loaded: LoadedFeed, job: UnresolvedAssetJobDefinition, deadline_job: dg.JobDefinition | None
 ) -> dg.SensorDefinition:
-    """Return the sensor that watches a feed's inbox. It reads the feed's file anew at each tick."""
+    """Return the sensor that watches a feed's inbox. It reads the feed's file anew at each tick.
+
+    Without a `deadline_job`, a missed file is told, also where the feed wants a run that fails for it.
+    """
 
     @dg.sensor(
         name=f"{loaded.name}_sensor",
-        jobs=[job, deadline_job],
+        jobs=[job] if deadline_job is None else [job, deadline_job],
         minimum_interval_seconds=loaded.feed.poll.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Watches the inbox of {loaded.name} and launches a run for each new file",
@@ -46,9 +49,9 @@ def feed_sensor(
         end_dead_runs(context.instance, parts, feed.name)
         late = late_files(parts, feed)
         for one in late:
-            if not one.fails:
+            if not one.fails or deadline_job is None:
                 record(parts, one.key, one.text, {"feed": feed.name})
-        missed = _runs_to_fail(context.instance, feed.name, late)
+        missed = [] if deadline_job is None else _runs_to_fail(context.instance, feed.name, late)
         try:
             seen = _poll(context, parts, feed)
         except SourceError:
@@ -61,7 +64,9 @@ def feed_sensor(
             for r in seen.requests
         ]
         requests += [
-            dg.RunRequest(run_key=key, job_name=deadline_job.name, tags={"feed": feed.name}, run_config=config)
+            dg.RunRequest(
+                run_key=key, job_name=f"{feed.name}_deadline_job", tags={"feed": feed.name}, run_config=config
+            )
             for key, config in missed
         ]
         if not requests:

@@ -3,6 +3,7 @@ stopped. Each trouble is told once, and so is its end."""
 
 import os
 from datetime import timedelta
+from urllib.parse import quote
 
 import dagster as dg
 from dagster._core.definitions.run_request import InstigatorType
@@ -10,7 +11,7 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 
 from import_project.config.settings import Settings
 from import_project.defs.alerts import alert, recovered
-from import_project.defs.runs import feed_of, is_dry
+from import_project.defs.runs import feed_of, is_dry, name_of
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.parts import Parts
@@ -19,6 +20,8 @@ from import_project.pipeline.wiring import channels_of
 #: Consecutive failures of one sensor at which a person is told.
 _TELL_AT = frozenset({1, 5, 25, 125})
 _LOOK_BACK_SECONDS = 3600
+#: More queued runs than this are told of as one.
+_A_QUEUE = 5
 _DAEMON_SILENCE = timedelta(minutes=5)
 _UNENDED = (
     dg.DagsterRunStatus.QUEUED,
@@ -57,7 +60,7 @@ def tell_failed_run(instance: dg.DagsterInstance, parts: Parts, run_id: str, mes
         "file": tags.get("dagster/partition", ""),
     }
     if not is_dry(run):
-        alert(parts, f"run:{run_id}", f"{run.job_name} failed: {reason}", facts)
+        alert(parts, f"run:{run_id}", f"{name_of(run)} failed: {reason}", facts)
     return reason
 
 
@@ -69,25 +72,38 @@ def tell_failed_run(instance: dg.DagsterInstance, parts: Parts, run_id: str, mes
 )
 def watch_sensors(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[Parts]) -> dg.SkipReason:
     """Look at every failed tick of the last hour, and at what should not last; the ledger knows what was told."""
-    told, settings = 0, Settings.read(os.environ)
+    told, settings, stopped = 0, Settings.read(os.environ), list[bool]()
     for state in context.instance.all_instigator_state(instigator_type=InstigatorType.SENSOR):
-        if state.instigator_name == context.sensor_name or state.status is InstigatorStatus.STOPPED:
-            continue
-        facts = {"sensor": state.instigator_name, "feed": state.instigator_name.removesuffix("_sensor")}
-        failed = _failed_ticks(context.instance, state, parts.clock().timestamp() - _LOOK_BACK_SECONDS)
-        for tick in failed:
-            if tick.tick_data.failure_count and tick.consecutive_failure_count in _TELL_AT:
-                alert(parts, f"tick:{tick.tick_id}", _tick_text(tick), facts)
-                told += 1
-        last = max(failed, key=lambda tick: tick.timestamp, default=None)
-        if last is not None and _works_again(context.instance, state, last):
-            alert(parts, f"recovered:{last.tick_id}", _recovered_text(last), facts)
+        if state.instigator_name.endswith("_sensor"):
+            stopped.append(state.status is InstigatorStatus.STOPPED)
+        if state.instigator_name != context.sensor_name and state.status is not InstigatorStatus.STOPPED:
+            told += _tell_ticks(context.instance, parts, state)
     _tell_stuck_runs(context.instance, parts, timedelta(minutes=settings.stuck_minutes))
-    _tell_paused_apis(parts)
+    tell_paused_apis(parts)
     _tell_silent_daemons(context.instance, parts)
-    beat(parts)
+    if not stopped or not all(stopped):  # where people have stopped all of them, no feed is evaluated
+        beat(parts)
     send_waiting(parts, channels_of(settings))
     return dg.SkipReason(f"{told} failed ticks in the last hour")
+
+
+def _tell_ticks(instance: dg.DagsterInstance, parts: Parts, state: InstigatorState) -> int:
+    """Tell of a sensor's failed ticks, and of the end of an outage that was told, however long ago. Returns how many
+    there were in the last hour."""
+    outage = f"tick:{state.selector_id[:12]}:{state.instigator_name}:"
+    facts = {"sensor": state.instigator_name, "feed": state.instigator_name.removesuffix("_sensor")}
+    failed = _failed_ticks(instance, state, parts.clock().timestamp() - _LOOK_BACK_SECONDS)
+    for tick in sorted(failed, key=lambda one: one.timestamp):
+        if tick.tick_data.failure_count and tick.consecutive_failure_count in _TELL_AT:
+            alert(parts, f"{outage}{tick.timestamp:.0f}", _tick_text(tick), facts)
+    if key := parts.ledger.alerts.last(outage):
+        last = max(failed, key=lambda one: one.timestamp, default=None)
+        after = float(key.removeprefix(outage)) if last is None else last.timestamp
+        if _works_again(instance, state, after):
+            times = 1 if last is None else last.consecutive_failure_count
+            more = "" if last is None else f" after {times} failed tick{'' if times == 1 else 's'}"
+            recovered(parts, key, f"{state.instigator_name} works again{more}", facts)
+    return len(failed)
 
 
 def _failed_ticks(instance: dg.DagsterInstance, state: InstigatorState, after: float) -> list[InstigatorTick]:
@@ -98,19 +114,10 @@ def _failed_ticks(instance: dg.DagsterInstance, state: InstigatorState, after: f
     )
 
 
-def _works_again(instance: dg.DagsterInstance, state: InstigatorState, failed: InstigatorTick) -> bool:
-    """Whether a tick after this one has come to its end well."""
+def _works_again(instance: dg.DagsterInstance, state: InstigatorState, after: float) -> bool:
+    """Whether a tick after that has come to its end well."""
     well = [TickStatus.SUCCESS, TickStatus.SKIPPED]
-    return bool(
-        instance.get_ticks(
-            state.instigator_origin_id, state.selector_id, after=failed.timestamp, statuses=well, limit=1
-        )
-    )
-
-
-def _recovered_text(failed: InstigatorTick) -> str:
-    times = failed.consecutive_failure_count
-    return f"{failed.instigator_name} works again after {times} failed tick{'' if times == 1 else 's'}"
+    return bool(instance.get_ticks(state.instigator_origin_id, state.selector_id, after=after, statuses=well, limit=1))
 
 
 def _tick_text(tick: InstigatorTick) -> str:
@@ -122,26 +129,37 @@ def _tick_text(tick: InstigatorTick) -> str:
 
 
 def _tell_stuck_runs(instance: dg.DagsterInstance, parts: Parts, longest: timedelta) -> None:
-    """Tell of runs that have not ended after so long, in whatever state they hang."""
+    """Tell of runs that have not ended after so long, in whatever state they hang; of a queue that stands, as one."""
+    minutes = f"for more than {longest.total_seconds() / 60:.0f} minutes"
     old = dg.RunsFilter(statuses=list(_UNENDED), created_before=parts.clock() - longest)
-    for run in instance.get_runs(old, limit=100):
+    found = list(instance.get_runs(old, limit=100, ascending=True))
+    queued = [run for run in found if run.status is dg.DagsterRunStatus.QUEUED]
+    standing = len(queued) > _A_QUEUE
+    key = parts.ledger.alerts.last("stuck:queue:")
+    open_key = key if key is not None and not parts.ledger.alerts.known(f"recovered:{key}") else None
+    if standing and open_key is None:
+        text = f"{len(queued)} runs and more are queued {minutes}: is a pool or a limit full?"
+        alert(parts, f"stuck:queue:{parts.clock().timestamp():.0f}", text, {"run": queued[0].run_id})
+    elif not queued and open_key is not None:
+        recovered(parts, open_key, "no run is queued for that long any more", {})
+    for run in found:
+        if run in queued and (standing or open_key is not None):
+            continue
         hangs = run.status.value.lower().replace("_", " ")
-        minutes = longest.total_seconds() / 60
-        text = f"{run.job_name} is {hangs} for more than {minutes:.0f} minutes"
         file = run.tags.get("dagster/partition", "")
         facts = {"run": run.run_id, "job": run.job_name, "feed": feed_of(run), "file": file}
-        alert(parts, f"stuck:{run.run_id}", f"{text}: {file or 'no file'}", facts)
+        alert(parts, f"stuck:{run.run_id}", f"{name_of(run)} is {hangs} {minutes}: {file or 'no file'}", facts)
 
 
-def _tell_paused_apis(parts: Parts) -> None:
+def tell_paused_apis(parts: Parts) -> None:
     """Tell of APIs that nothing is sent to now, once an outage, and when they take postings again."""
     for health in parts.ledger.apis.all():
-        facts = {"api": health.api}
+        facts, outage = {"api": health.api}, f"paused:{quote(health.api, safe='')}:"
         if health.closed_until is not None and health.closed_until > parts.clock():
             why = "it refuses our token" if health.refused else "it is left in peace"
             text = f"API {health.api} is paused, {why}: {health.reason or 'no reason given'}"
-            alert(parts, f"paused:{health.api}:{health.took_at}", text, facts)
-        elif health.strikes == 0 and (key := parts.ledger.alerts.last(f"paused:{health.api}:")):
+            alert(parts, f"{outage}{health.took_at}", text, facts)
+        elif health.strikes == 0 and (key := parts.ledger.alerts.last(outage)):
             recovered(parts, key, f"API {health.api} takes postings again", facts)
 
 

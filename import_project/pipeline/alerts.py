@@ -1,6 +1,7 @@
 """Telling people, once for each alert and channel. What is worth an alert is decided by the caller."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 
 from import_project.alerting.channel import Channel
 from import_project.errors import NotDelivered
@@ -34,6 +35,16 @@ def send_waiting(parts: Parts, channels: Sequence[Channel]) -> int:
             failed = error
     if failed is not None:
         raise failed
+    return arrived
+
+
+def send_unrecorded(channels: Sequence[Channel], alert: Alert) -> int:
+    """Send an alert that the ledger could not take down. Returns how many channels took it."""
+    arrived = 0
+    for channel in channels:
+        with suppress(NotDelivered):
+            channel.send(alert)
+            arrived += 1
     return arrived
 
 

@@ -14,9 +14,10 @@ from import_project.records.alerts import Alert
 _NAME = "feeds evaluated"
 
 
-def beat(parts: Parts) -> None:
-    """Say that the feeds are evaluated: by the daemon's sensors, or by a pass of `poll`."""
-    parts.ledger.heartbeats.beat(_NAME, parts.clock())
+def beat(parts: Parts, again_in: timedelta | None = None) -> None:
+    """Say that the feeds are evaluated: by the daemon's sensors, or by a pass of `poll`; and when they are again."""
+    now = parts.clock()
+    parts.ledger.heartbeats.beat(_NAME, now, due_at=None if again_in is None else now + again_in)
 
 
 def last_beat(parts: Parts) -> datetime | None:
@@ -25,14 +26,15 @@ def last_beat(parts: Parts) -> datetime | None:
 
 
 def tell_silence(parts: Parts, channels: Sequence[Channel], longest: timedelta) -> str | None:
-    """Tell people, once, when nothing has evaluated the feeds for so long, and once when something does again.
+    """Tell people, once, when nothing has evaluated the feeds for so long after it was due, and once when something
+    does again.
 
     Returns what is wrong, None when nothing is. Raises NotDelivered.
     """
     last = last_beat(parts)
     if last is None:
         return "nothing has evaluated the feeds yet"
-    if parts.clock() - last <= longest:
+    if parts.clock() - (parts.ledger.heartbeats.due(_NAME) or last) <= longest:
         key = parts.ledger.alerts.last("silence:")
         if key is not None and not parts.ledger.alerts.known(f"recovered:{key}"):
             text = "the feeds are evaluated again"

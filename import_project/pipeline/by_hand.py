@@ -13,10 +13,11 @@ import polars as pl
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import ConfigError, DecidedMeanwhile
+from import_project.frames import DECISIONS
 from import_project.matching.frames import invoice_of
 from import_project.pipeline.conclude import conclude
 from import_project.pipeline.decision_drafts import Decision, Listed, drafts
-from import_project.pipeline.freeze import freeze
+from import_project.pipeline.freeze import decisions_now, keep
 from import_project.pipeline.hold import Facts, Held, run_step
 from import_project.pipeline.open_invoices import fresh_invoices, still_open
 from import_project.pipeline.parts import Parts
@@ -117,7 +118,7 @@ def _carried_out(parts: Parts, loaded: LoadedFeed, payment: DecidedPayment, deci
 
 
 def _decided(held: Held, payment: DecidedPayment, made: Callable[[Taken], list[Draft]], since: Any) -> Facts:
-    accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
+    accepted = None if held.retired else held.parts.tables.read(held.feed, "accepted", held.sha256)
     for _ in range(_MOST_CONTENTIONS):
         taken = held.parts.ledger.decisions.taken(held.loaded.target, since=since)
         again = Again(drafts=tuple(made(taken)), changes=payment.changes)
@@ -125,8 +126,9 @@ def _decided(held: Held, payment: DecidedPayment, made: Callable[[Taken], list[D
         if (now.changes, now.taken_back_by) != (payment.changes, payment.taken_back_by):
             raise DecidedMeanwhile("the payment was decided about in between", do="look at it again")
         with suppress(DecidedMeanwhile):
-            decisions = freeze(held, accepted, [], taken=taken, again=[again])
-            held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
+            keep(held, [], taken=taken, again=[again])
+            if accepted is not None:
+                held.parts.tables.write(held.feed, DECISIONS, held.sha256, decisions_now(held, accepted))
             return {"decided": 1}
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="try again")
 

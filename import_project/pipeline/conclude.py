@@ -4,12 +4,14 @@ from collections import Counter
 from decimal import Decimal
 
 from import_project.errors import ApiUnavailable, NotConserved, one_line
+from import_project.frames import DECISIONS
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.conserve import conservation
 from import_project.pipeline.freeze import REPEATED, SKIPPED
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.quarantine import replayed_rows
 from import_project.pipeline.read import rows_parsed
+from import_project.pipeline.retired import counts_now, outcome_of
 from import_project.records.files import ArrivalState
 from import_project.records.outcomes import Counts
 from import_project.records.postings import PostingKind, PostingState
@@ -55,16 +57,26 @@ def _counts(held: Held) -> Counts:
     """Count, and prove rows = accepted + quarantined and accepted = posted + rejected + dead + repeated +
     skipped."""
     subjects = held.parts.ledger.postings.subjects(held.feed, held.sha256)
-    kinds = kinds_of(held)
     ended = Counter[PostingState]()
     for (_, state), n in subjects.items():
         ended[state] += n
     if waiting := ended[PostingState.READY]:
         told = "run the posting step; `import-project postings list` shows what others wait for"
         raise ApiUnavailable(f"{waiting} rows still wait to be posted", do=told)
+    counts = counts_now(held, subjects) if held.retired else _counted(held, ended)
+    if counts.rows != counts.accepted + counts.quarantined:
+        raise NotConserved(f"{counts.rows} rows, {counts.accepted} accepted, {counts.quarantined} quarantined")
+    names = ("posted", "rejected", "dead", "repeated", "skipped")
+    if counts.accepted != sum(getattr(counts, name) for name in names):
+        told = ", ".join(f"{getattr(counts, name)} {name}" for name in names)
+        raise NotConserved(f"{counts.accepted} rows accepted, but {told}")
+    return counts
+
+
+def _counted(held: Held, ended: Counter[PostingState]) -> Counts:
     payments = held.loaded.feed.kind == "payments"
-    replayed = replayed_rows(held).height
-    counts = Counts(
+    kinds, replayed = kinds_of(held), replayed_rows(held).height
+    return Counts(
         rows=rows_parsed(held),
         accepted=_rows(held, "accepted") + replayed,
         quarantined=_rows(held, "quarantined") - replayed,
@@ -77,18 +89,11 @@ def _counts(held: Held) -> Counts:
         skipped=kinds[SKIPPED],
         replayed=replayed,
     )
-    if counts.rows != counts.accepted + counts.quarantined:
-        raise NotConserved(f"{counts.rows} rows, {counts.accepted} accepted, {counts.quarantined} quarantined")
-    names = ("posted", "rejected", "dead", "repeated", "skipped")
-    if counts.accepted != sum(getattr(counts, name) for name in names):
-        told = ", ".join(f"{getattr(counts, name)} {name}" for name in names)
-        raise NotConserved(f"{counts.accepted} rows accepted, but {told}")
-    return counts
 
 
 def kinds_of(held: Held) -> Counter[str]:
     """Count the rows of the table `decisions` by kind."""
-    return Counter(held.parts.tables.counts(held.feed, "decisions", held.sha256, "kind"))
+    return Counter(held.parts.tables.counts(held.feed, DECISIONS, held.sha256, "kind"))
 
 
 def _rows(held: Held, table: str) -> int:
@@ -99,6 +104,8 @@ def sums_of(held: Held) -> dict[str, Decimal]:
     """Return the signed sum per currency of a bank file, and prove that decided and quarantined money make it up."""
     if held.loaded.feed.kind != "payments":
         return {}
+    if held.retired:
+        return dict(outcome_of(held).sums)
     found = conservation(held.parts, held.feed, held.sha256)
     if not found.holds:
         raise NotConserved(found.told)

@@ -5,7 +5,7 @@ from decimal import Decimal
 
 import polars as pl
 
-from import_project.frames import MONEY
+from import_project.frames import DECISIONS, MONEY
 from import_project.pipeline.freeze import REPEATED
 from import_project.pipeline.parts import Parts
 from import_project.records.postings import PostingKind
@@ -45,7 +45,7 @@ def conservation(parts: Parts, feed: str, sha256: str) -> Conservation:
     """Add up a file whose payments are decided."""
     parsed, quarantined, decisions = (
         parts.tables.read(feed, table, sha256).select("currency", "amount", *_kind(table))
-        for table in ("parsed", "quarantined", "decisions")
+        for table in ("parsed", "quarantined", DECISIONS)
     )
     amounts = {"file": _by_currency(parsed), "quarantined": _by_currency(quarantined)}
     amounts |= {kind: _by_currency(decisions.filter(pl.col("kind") == kind)) for kind in _KINDS}
@@ -62,7 +62,7 @@ def conservation(parts: Parts, feed: str, sha256: str) -> Conservation:
 
 
 def _kind(table: str) -> list[str]:
-    return ["kind"] if table == "decisions" else []
+    return ["kind"] if table == DECISIONS else []
 
 
 def _by_currency(frame: pl.DataFrame) -> dict[str, Decimal]:

@@ -21,10 +21,11 @@ from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import accepted_rows, drafts_of
 from import_project.pipeline.read import parse_file, rows_parsed, validate_rows
-from import_project.pipeline.receive import recognise
+from import_project.pipeline.receive import recognise, unwanted
 from import_project.pipeline.reconcile import reconcile
+from import_project.pipeline.retired import as_it_was
 from import_project.pipeline.tell import tell_step
-from import_project.records.files import Arrival, Claim
+from import_project.records.files import Arrival, ArrivalState, Claim
 from import_project.records.postings import PostingKind
 from import_project.records.steps import StepState
 
@@ -44,8 +45,12 @@ def dry_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
     try:
         facts = asyncio.run(_awaited(held, step))
         state = StepState.DONE
-    except ImportProjectError as error:
-        told = str(error.at(feed=loaded.name, file=arrival.name))
+    except BaseException as error:
+        told = type(error).__name__
+        if isinstance(error, ImportProjectError):
+            told = str(error.at(feed=loaded.name, file=arrival.name))
+        if isinstance(error, parts.interrupts):
+            state = StepState.CUT_OFF
         raise
     finally:
         now = parts.clock()
@@ -67,15 +72,18 @@ async def _awaited(held: Held, step: str) -> Facts | None:
     return await _STEPS[step](held)
 
 
-async def _receive(held: Held) -> Facts:
+async def _receive(held: Held) -> Facts | None:
     """Read the file where it lies, unless its bytes have landed; nobody is kept from it."""
     arrival, parts = held.arrival, held.parts
     if held.loaded.feed.files.unpack is not None and arrival.sha256 is None:
         raise ConfigError("a dry run opens no packed file", do="run it; the files in it are partitions of their own")
     sha256 = arrival.sha256 or await _read(held, arrival)
-    recognise(held, sha256)
     noted = pl.DataFrame({"sha256": [sha256]})
     parts.tables.write(held.feed, _RECEIVED, _key(held.claim.partition), noted)
+    if unwanted(held, sha256, parts.ledger.arrivals.brought(arrival, sha256)):
+        return None
+    if arrival.state is not ArrivalState.DONE:
+        recognise(held, sha256)
     return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
@@ -89,6 +97,8 @@ async def _read(held: Held, arrival: Arrival) -> str:
 
 
 async def _post_rows(held: Held) -> Facts:
+    if held.retired:
+        return {"would post": waiting(held).total()}
     accepted = pl.concat(list(accepted_rows(held)), how="diagonal")
     return would_decide(held, accepted, drafts_of(held, accepted))
 
@@ -105,6 +115,8 @@ def _posting(*kinds: PostingKind) -> Callable[[Held], Awaitable[Facts]]:
 
 
 async def _conclude(held: Held) -> Facts:
+    if held.retired:
+        return as_it_was(held)
     tables = held.parts.tables
     rows = {table: tables.rows(held.feed, table, held.sha256) for table in ("accepted", "quarantined")}
     total = rows_parsed(held)

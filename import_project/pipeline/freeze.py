@@ -9,7 +9,7 @@ from typing import Any
 
 import polars as pl
 
-from import_project.frames import MONEY
+from import_project.frames import DECISIONS, MONEY
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import subject
 from import_project.records.postings import Again, Draft, PostingKind, PostingState, Taken
@@ -30,10 +30,27 @@ def freeze(
     causes: Iterable[Draft] = (),
 ) -> pl.DataFrame:
     """Freeze drafts, and return what the ledger holds now about every accepted row: rows of the table `decisions`."""
+    keep(held, drafts, taken=taken, again=again, causes=causes)
+    return decisions_now(held, accepted)
+
+
+def keep(
+    held: Held,
+    drafts: Iterable[Draft],
+    *,
+    taken: Taken | None = None,
+    again: Sequence[Again] = (),
+    causes: Iterable[Draft] = (),
+) -> None:
+    """Freeze drafts in the ledger."""
     parts, now = held.parts, held.parts.clock()
     parts.ledger.decisions.freeze(
         held.claim, held.sha256, held.loaded.target, drafts, now, taken=taken, again=again, causes=causes
     )
+
+
+def decisions_now(held: Held, accepted: pl.DataFrame) -> pl.DataFrame:
+    """Return what the ledger holds about every accepted row: rows of the table `decisions`."""
     subjects = [subject(i) for i in accepted["identity"]]
     kinds = _kinds(held, accepted["row_number"].to_list(), subjects)
     return _decisions(held, accepted, subjects, kinds)
@@ -65,10 +82,11 @@ def would_freeze(
     return _decisions(held, accepted, subjects, kinds), requests
 
 
-def would_decide(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft]) -> Facts:
+def would_decide(held: Held, accepted: pl.DataFrame, drafts: Iterable[Draft], again: Sequence[Again] = ()) -> Facts:
     """Write what would be frozen as tables of a dry run, and tell it: `decisions`, and `WOULD_POST` by kind."""
     decisions, requests = would_freeze(held, accepted, drafts)
-    held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
+    requests.update(draft.kind for one in again for draft in one.drafts)
+    held.parts.tables.write(held.feed, DECISIONS, held.sha256, decisions)
     counted = pl.DataFrame(
         {"kind": [k.value for k in requests], "requests": list(requests.values())},
         schema={"kind": pl.String, "requests": pl.Int64},

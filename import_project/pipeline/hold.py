@@ -19,6 +19,7 @@ from import_project.errors import (
     StoreError,
     TooManyQuarantined,
 )
+from import_project.frames import DECISIONS
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.tell import tell, tell_step
@@ -48,11 +49,23 @@ class Held:
         return self.loaded.name
 
     @property
+    def retired(self) -> bool:
+        """Whether the file is done and its tables were let go: what is frozen of it can still be sent, no more."""
+        return let_go(self.parts, self.arrival)
+
+    @property
     def sha256(self) -> str:
         """The file's id. Raises StoreDamaged when its bytes have not been received."""
         if self.arrival.sha256 is None:
             raise StoreDamaged("the file has not been received yet", do="run the step `file` first")
         return self.arrival.sha256
+
+
+def let_go(parts: Parts, arrival: Arrival) -> bool:
+    """Whether a file is done and its tables have been let go."""
+    if arrival.state is not ArrivalState.DONE or arrival.sha256 is None:
+        return False
+    return not parts.tables.has(arrival.feed, DECISIONS, arrival.sha256)
 
 
 #: A step returns facts for the run's metadata (counts and sums, never customer rows); None: nothing more is to be done.
@@ -65,67 +78,80 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
     A FileRefused ends the file: outcome `failed`, the sender's copy to `.failed/`. After any other error the file is
     due again later, the first time after `parts.retry`, then after twice as long each time, at most an hour.
     """
-    arrival, claim = parts.ledger.arrivals.claim(
-        loaded.name, partition, owner=owner, now=parts.clock(), lease=parts.lease
-    )
-    held = Held(parts=parts, loaded=loaded, arrival=arrival, claim=claim)
-    with _renewed(parts, claim), _noted(held, step.__name__) as noted:
-        try:
-            facts = asyncio.run(_awaited(step, held))
-        except ClaimLost:
-            raise
-        except FileRefused as refusal:
-            refusal.at(feed=loaded.name, file=arrival.name)
-            if not arrival.state.ended:
-                _refuse(held, refusal)
-            noted.then = Happening.FAILURE
-            raise
-        except Exception as error:
-            told = type(error).__name__  # a stranger's words may hold a customer's row
-            if isinstance(error, ImportProjectError):
-                told = str(error.at(feed=loaded.name, file=arrival.name))
-            with suppress(StoreError):  # a ledger that fails too must not hide why: the lease lapses by itself
-                _try_later(held, told)
-            noted.then = Happening.RETRY
-            raise
-        noted.facts = facts
-        if facts is None:
-            noted.then = Happening.SKIP
-        elif step.__name__ == LAST:
-            noted.then = Happening.SUCCESS
-        return facts
+    held = _claimed(parts, loaded, partition, owner, step.__name__)
+    noted = _Noted()
+    try:
+        with _renewed(parts, held.claim), _noted(held, step.__name__, noted):
+            noted.facts = asyncio.run(_awaited(step, held))
+            if noted.facts is None:
+                noted.then = Happening.SKIP
+            elif step.__name__ == LAST:
+                noted.then = Happening.SUCCESS
+    finally:
+        if noted.then is not None:  # the file is let go by now: a hook may take its time
+            _tell(held, step.__name__, noted.then, noted.error)
+    return noted.facts
+
+
+def _claimed(parts: Parts, loaded: LoadedFeed, partition: str, owner: str, step: str) -> Held:
+    arrivals, now = parts.ledger.arrivals, parts.clock()
+    try:
+        arrival, claim = arrivals.claim(loaded.name, partition, owner=owner, now=now, lease=parts.lease)
+    except ClaimLost as lost:
+        with suppress(StoreError):
+            known = arrivals.of(loaded.name, partition).id
+            attempt = parts.ledger.steps.begin(known, owner, step, now, holds=False)
+            parts.ledger.steps.end(attempt, StepState.CUT_OFF, parts.clock(), error=str(lost))
+        raise
+    return Held(parts=parts, loaded=loaded, arrival=arrival, claim=claim)
 
 
 @dataclass(slots=True)
 class _Noted:
     then: Happening | None = None
     facts: Facts | None = None
+    error: str | None = None
 
 
 @contextmanager
-def _noted(held: Held, step: str) -> Iterator[_Noted]:
-    """Note an attempt at a step while it is made, trace it, and tell what became of the file."""
+def _noted(held: Held, step: str, noted: _Noted) -> Iterator[None]:
+    """Note an attempt at a step while it is made, trace it, and see what its error means for the file."""
     parts, run = held.parts, held.claim.owner
     where = {"feed": held.feed, "file": held.arrival.name, "partition": held.claim.partition, "run": run}
     if step == FIRST:
         _tell(held, step, Happening.START, None)
-    noted, began = _Noted(), parts.clock()
-    attempt = parts.ledger.steps.begin(held.arrival.id, run, step, began)
-    state, told = StepState.DONE, None
+    began, attempt, state = parts.clock(), None, StepState.DONE
+    with suppress(StoreError):  # the step will meet the same trouble and say so
+        attempt = parts.ledger.steps.begin(held.arrival.id, run, step, began)
     try:
         with span(step, run, feed=held.feed, file=held.arrival.name, partition=held.claim.partition):
-            yield noted
+            yield
     except BaseException as error:
-        state = StepState.CUT_OFF if isinstance(error, ClaimLost | KeyboardInterrupt) else StepState.FAILED
-        told = str(error) if isinstance(error, ImportProjectError) else type(error).__name__
+        state = StepState.CUT_OFF if isinstance(error, (ClaimLost, *parts.interrupts)) else StepState.FAILED
+        noted.error = _failed(held, error, noted)
         raise
     finally:
         now = parts.clock()
-        with suppress(StoreError):  # what the ledger cannot be told now must not hide how the step went
-            parts.ledger.steps.end(attempt, state, now, error=told, facts=noted.facts)
-        tell_step(where, step, (now - began).total_seconds(), told)
-        if noted.then is not None:
-            _tell(held, step, noted.then, told)
+        if attempt is not None:
+            with suppress(StoreError):  # what the ledger cannot be told now must not hide how the step went
+                parts.ledger.steps.end(attempt, state, now, error=noted.error, facts=noted.facts)
+        tell_step(where, step, (now - began).total_seconds(), noted.error)
+
+
+def _failed(held: Held, error: BaseException, noted: _Noted) -> str:
+    """Let the ledger know what an error means for the file. Returns what may be told of it."""
+    told = type(error).__name__  # a stranger's words may hold a customer's row
+    if isinstance(error, ImportProjectError):
+        told = str(error.at(feed=held.feed, file=held.arrival.name))
+    if isinstance(error, FileRefused):
+        if not held.arrival.state.ended:
+            _refuse(held, error)
+        noted.then = Happening.FAILURE
+    elif isinstance(error, Exception) and not isinstance(error, ClaimLost):
+        with suppress(StoreError):  # a ledger that fails too must not hide why: the lease lapses by itself
+            _try_later(held, told)
+        noted.then = Happening.RETRY
+    return told
 
 
 def _tell(held: Held, step: str, what: Happening, error: str | None) -> None:
@@ -144,7 +170,7 @@ def _tell(held: Held, step: str, what: Happening, error: str | None) -> None:
         error=error,
         outcome=outcome,
     )
-    tell(held.loaded, event)
+    tell(held.loaded, event, held.parts.interrupts)
 
 
 @contextmanager

@@ -16,6 +16,7 @@ from import_project.frames import MONEY
 from import_project.matching.frames import OPEN_INVOICES, listed_once
 from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.retired import as_it_was
 from import_project.sources.sql_query import query
 
 #: The list, and in a table of its own when it was true (`as_of`, UTC): when it was asked for, or its file was written.
@@ -34,6 +35,8 @@ async def fetch_invoices(held: Held) -> Facts:
 
     Raises InvoicesUnusable for an item that is no invoice, and what the API, database or file gives for an error.
     """
+    if held.retired:
+        return as_it_was(held)
     invoices, as_of = await list_invoices(held)
     write_invoices(held, invoices, as_of)
     age = held.parts.clock() - as_of

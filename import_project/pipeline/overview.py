@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from import_project.pipeline.alive import last_beat
 from import_project.pipeline.parts import Parts
-from import_project.records.files import Arrival
+from import_project.records.files import ENDED, Arrival
 from import_project.records.outcomes import Outcome
 from import_project.records.postings import Health
 from import_project.records.steps import Attempt
@@ -17,13 +17,15 @@ _RATE_SPAN = timedelta(hours=1)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FeedOverview:
-    """One feed: when it was polled, how many files were listed then, how many are in each state, the last outcome."""
+    """One feed: when it was polled, how many files were listed then, how many are in each state, the last outcome, and
+    why it could not be polled, if so."""
 
     feed: str
     polled_at: datetime | None
     listed: int
     states: Mapping[str, int]
     last: Outcome | None
+    error: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,14 +64,17 @@ class Overview:
         return self.rows_ended / self.seconds_worked if self.seconds_worked else 0.0
 
 
-def overview(parts: Parts, feeds: Sequence[str]) -> Overview:
-    """Look at the installation now. Feeds that were never polled are shown too; so are files of feeds that are gone."""
+def overview(parts: Parts, feeds: Sequence[str], broken: Mapping[str, str] | None = None) -> Overview:
+    """Look at the installation now. Feeds that were never polled are shown too; so are those that are `broken`, with
+    why, and feeds that are gone while files of theirs have not ended."""
     now, ledger = parts.clock(), parts.ledger
     states, polled, counted = ledger.sightings.states(), ledger.sightings.last_polls(), ledger.dead_letters.counted()
     health = {one.api: one for one in ledger.apis.all()}
     recent = ledger.outcomes.since(now - _RATE_SPAN)
     last = ledger.outcomes.last_of_each_feed()
-    names = sorted({*feeds, *states})
+    errors = {**ledger.sightings.poll_errors(), **(broken or {})}
+    left = {feed for feed, counts in states.items() if any(state not in ENDED for state in counts)}
+    names = sorted({*feeds, *(broken or {}), *left})
     return Overview(
         at=now,
         evaluated_at=last_beat(parts),
@@ -80,6 +85,7 @@ def overview(parts: Parts, feeds: Sequence[str]) -> Overview:
                 listed=polled.get(name, (None, 0))[1],
                 states=states.get(name, {}),
                 last=last.get(name),
+                error=errors.get(name),
             )
             for name in names
         ),

@@ -19,7 +19,7 @@ from import_project.store.tables import Tables
 class Parts:
     """`clock` gives aware UTC. A killed run keeps its file for `lease`; `retry` is the first wait after a failure.
     `reveal` reads a secret now; `sleep` and `chance` (from 0 to 1) are how the outbox waits. In a `dry_run` nothing is
-    posted, moved or decided, and `tables` are its own."""
+    posted, moved or decided, and `tables` are its own. `interrupts` is what ends a run that a person cancels."""
 
     ledger: Ledger
     landing: Landing
@@ -33,6 +33,7 @@ class Parts:
     lease: timedelta = timedelta(seconds=60)
     retry: timedelta = timedelta(seconds=30)
     dry_run: bool = False
+    interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,)
 
     def close(self) -> None:
         """Give connections back."""

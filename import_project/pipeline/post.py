@@ -10,7 +10,7 @@ from decimal import Decimal
 import polars as pl
 
 from import_project.errors import ClaimLost
-from import_project.frames import IDENTITY, ROW_NUMBER
+from import_project.frames import DECISIONS, IDENTITY, ROW_NUMBER
 from import_project.pipeline.freeze import freeze
 from import_project.pipeline.hold import Facts, Held, also_held
 from import_project.pipeline.identity import subject
@@ -26,11 +26,13 @@ from import_project.validation.schema import RowSchema
 
 async def post_rows(held: Held) -> Facts:
     """Freeze and send every accepted row of a row file, and those of its quarantined rows that were replayed."""
+    if held.retired:
+        return await _send(held, PostingKind.ROW)
     kinds: Counter[str] = Counter()
-    with held.parts.tables.writing(held.feed, held.sha256, "decisions") as tables:
+    with held.parts.tables.writing(held.feed, held.sha256, DECISIONS) as tables:
         for accepted in accepted_rows(held):
             decisions = freeze(held, accepted, drafts_of(held, accepted))
-            tables["decisions"].append(decisions)
+            tables[DECISIONS].append(decisions)
             kinds.update(decisions["kind"].to_list())
     return {**dict(sorted(kinds.items())), **await _send(held, PostingKind.ROW)}
 

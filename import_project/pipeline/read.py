@@ -19,6 +19,7 @@ from import_project.frames import Part, Reading, statements_frame, statements_of
 from import_project.in_order import in_order
 from import_project.pipeline.follow import follow
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.retired import as_it_was
 from import_project.records.statements import Statement
 from import_project.validation.payments import split_payments
 from import_project.validation.rules import compiled
@@ -30,16 +31,18 @@ async def parse_file(held: Held) -> Facts:
 
     A control total of the whole file that is wrong makes it NotBookable: nothing of it may be posted.
     """
+    if held.retired:
+        return as_it_was(held)
     if _decided(held):
-        return {"rows": rows_parsed(held), "kept": 1}
+        return {"rows": rows_parsed(held), "kept": "as decided"}
     return _parse_rows(held) if held.loaded.schema is not None else _parse_payments(held)
 
 
 def rows_parsed(held: Held) -> int:
     """Return how many rows the step `parse_file` found."""
-    parsed = held.parts.tables.read(held.feed, "parsed", held.sha256)
     if held.loaded.schema is None:
-        return parsed.height
+        return held.parts.tables.rows(held.feed, "parsed", held.sha256)
+    parsed = held.parts.tables.read(held.feed, "parsed", held.sha256)
     return int(parsed["rows"][0]) if parsed.height else 0
 
 
@@ -110,9 +113,11 @@ async def validate_rows(held: Held) -> Facts:
 
     Raises TooManyQuarantined, with all tables written, when the schema refuses such a file.
     """
+    if held.retired:
+        return as_it_was(held)
     if _decided(held):
         kept = {t: held.parts.tables.rows(held.feed, t, held.sha256) for t in ("accepted", "quarantined")}
-        return {"rows": sum(kept.values()), **kept, "warnings": 0, "kept": 1}
+        return {"rows": sum(kept.values()), **kept, "warnings": 0, "kept": "as decided"}
     held.parts.tables.remove(held.feed, "replayed", held.sha256)
     counted = _validate_payments(held) if held.loaded.schema is None else _validate_rows(held)
     rows, parsed = counted["accepted"] + counted["quarantined"], rows_parsed(held)

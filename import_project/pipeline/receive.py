@@ -28,10 +28,11 @@ async def receive(held: Held) -> Facts | None:
     if isinstance(sha256, tuple):
         await _end(held, ArrivalState.UNPACKED, told=f"not taken: {', '.join(sha256)}" if sha256 else None)
         return None
-    if state := _unwanted(held, sha256):
+    if state := unwanted(held, sha256, held.parts.ledger.arrivals.bringer(held.feed, sha256)):
         await _end(held, state)
         return None
-    recognise(held, sha256)
+    if arrival.state is not ArrivalState.DONE:  # of one that is done the bytes may have been let go
+        recognise(held, sha256)
     return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
 
 
@@ -51,14 +52,15 @@ async def _end(held: Held, state: ArrivalState, *, told: str | None = None) -> N
     held.parts.ledger.arrivals.release(held.claim)
 
 
-def _unwanted(held: Held, sha256: str) -> ArrivalState | None:
-    """Hold a landed file against those before it. Returns the state to end it with, None to go on.
+def unwanted(held: Held, sha256: str, bringer: Arrival) -> ArrivalState | None:
+    """Hold a file against those before it, and the one that brought its bytes. Returns the state to end it with, None
+    to go on. Raises ComesAgain.
 
     One that has ended and is run again by hand has been decided about, and so has one whose rows are; only a duplicate
     stays one.
     """
     arrivals, arrival = held.parts.ledger.arrivals, held.arrival
-    met = meeting(arrival, arrivals.bringer(held.feed, sha256), arrivals.namesakes(arrival), sha256)
+    met = meeting(arrival, bringer, arrivals.namesakes(arrival), sha256)
     mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
     if mine and (arrival.state.ended or held.parts.ledger.decisions.any_decided(held.feed, sha256)):
         return None

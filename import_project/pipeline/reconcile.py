@@ -13,6 +13,7 @@ from typing import Any
 import polars as pl
 
 from import_project.errors import ConfigError, DecidedMeanwhile
+from import_project.frames import DECISIONS
 from import_project.matching.decide import Decided, decide
 from import_project.matching.frames import TO_MATCH, payments_of
 from import_project.matching.rules import reference, several_payments
@@ -22,6 +23,7 @@ from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.identity import ENTRY, entry_subject, subject
 from import_project.pipeline.open_invoices import read_invoices, still_open
 from import_project.pipeline.remember import LedgerMemory
+from import_project.pipeline.retired import as_it_was
 from import_project.records.decisions import RULES
 from import_project.records.payments import Allocation, Match
 from import_project.records.postings import Again, Draft, PostingKind
@@ -36,6 +38,8 @@ async def reconcile(held: Held) -> Facts:
     """
     if held.loaded.feed.match is None:
         raise ConfigError("the feed has no key match")
+    if held.retired:
+        return as_it_was(held)
     accepted = held.parts.tables.read(held.feed, "accepted", held.sha256)
     named = accepted.with_columns(payment_id=pl.Series([subject(i) for i in accepted["identity"]], dtype=pl.String))
     ledger = held.parts.ledger.decisions
@@ -58,10 +62,10 @@ async def reconcile(held: Held) -> Facts:
             known = fresh.join(new.select("payment_id"), on="payment_id", how="anti")
             made, causes, again = chain(work.drafts(), _repeated(known)), work.causes(), work.again()
         if held.parts.dry_run:
-            return would_decide(held, accepted, chain(made, causes))
+            return would_decide(held, accepted, chain(made, causes), again)
         with contextlib.suppress(DecidedMeanwhile):
             decisions = freeze(held, accepted, made, taken=taken, again=again, causes=causes)
-            held.parts.tables.write(held.feed, "decisions", held.sha256, decisions)
+            held.parts.tables.write(held.feed, DECISIONS, held.sha256, decisions)
             facts: dict[str, int | str] = dict(decisions.group_by("kind").len().sort("kind").iter_rows())
             return facts | ({"decided again": len(again)} if again else {})
     raise DecidedMeanwhile(f"other runs matched {_MOST_CONTENTIONS} times in between", do="the next try goes on")

@@ -8,11 +8,13 @@ from typing import Any
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import ConfigError
-from import_project.pipeline.hold import FIRST
+from import_project.pipeline.hold import FIRST, LAST
 from import_project.pipeline.parts import Parts
 from import_project.records.files import Arrival, ArrivalState
 from import_project.records.outcomes import Outcome
 from import_project.records.steps import Attempt, StepState
+
+_SHORTEST_ID = 6
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,8 @@ class Report:
 
     `total` rows or payments are in the file, `processed` of them accepted or quarantined. `matched` and `unmatched`
     are None for a row file. `errors` are told once each, oldest first. `steps` are those of this run alone, `runs` all
-    runs of the file that are known, oldest first. A file without a run has an empty `run`.
+    runs of the file that are known, oldest first. A file without a run has an empty `run`. `duplicate_of` is the
+    partition of the file that brought the same bytes before.
     """
 
     pipeline: str
@@ -32,6 +35,7 @@ class Report:
     source: str | None
     set_aside_to: str | None
     state: str
+    duplicate_of: str | None
     run: str
     runs: tuple[str, ...]
     started: datetime | None
@@ -52,11 +56,12 @@ class Report:
 
 
 def report(parts: Parts, name: str, *, feed: str | None = None, feeds: Sequence[LoadedFeed] = ()) -> Report:
-    """Report on the run whose id begins with `name`, or on the newest run of the file of that name or partition.
+    """Report on the run whose id begins with `name`, or on the newest run of the file of that name or partition; on a
+    dry one only where there is no other.
 
     Raises ConfigError when there is none, or several are meant.
     """
-    of_run = parts.ledger.steps.of_run(name) if len(name) >= 6 else []
+    of_run = parts.ledger.steps.of_run(name) if len(name) >= _SHORTEST_ID else []
     runs = {(a.feed, a.partition, a.run) for a in of_run}
     if len(runs) == 1:
         one = of_run[0]
@@ -65,12 +70,20 @@ def report(parts: Parts, name: str, *, feed: str | None = None, feeds: Sequence[
         raise ConfigError(f"{len(runs)} runs begin with {name}", do="give more of the id")
     found = parts.ledger.arrivals.called(name, feed)
     if not found:
-        raise ConfigError(f"no run and no file is called {name}", do="see `import-project files`")
+        do = f"see `import-project files`; a run is named by {_SHORTEST_ID} or more characters of its id"
+        raise ConfigError(f"no run and no file is called {name}", do=do)
     taken = [a for a in found if a.sha256 is not None]
     if len(found) > 1 and len(taken) != 1:
         known = ", ".join(f"{a.feed}: {a.partition or a.name}" for a in found)
         raise ConfigError(f"{len(found)} files are called {name}", do=f"name one by its partition: {known}")
     return _report(parts, (taken or found)[0], None, feeds)
+
+
+def duplicate_of(parts: Parts, arrival: Arrival) -> Arrival | None:
+    """Return the file that brought the bytes of a duplicate before it."""
+    if arrival.state is not ArrivalState.DUPLICATE or arrival.sha256 is None:
+        return None
+    return parts.ledger.arrivals.bringer(arrival.feed, arrival.sha256)
 
 
 def place_of(loaded: LoadedFeed) -> str:
@@ -85,7 +98,8 @@ def _report(parts: Parts, arrival: Arrival, run: str | None, feeds: Sequence[Loa
     loaded = next((one for one in feeds if one.name == arrival.feed), None)
     attempts = parts.ledger.steps.of_file(arrival.feed, arrival.partition) if arrival.partition else []
     runs = tuple(dict.fromkeys(a.run for a in attempts))
-    run = run or (runs[-1] if runs else "")
+    real = tuple(dict.fromkeys(a.run for a in attempts if not a.dry_run))
+    run = run or (real or runs or ("",))[-1]
     steps = tuple(a for a in attempts if a.run == run)
     dry = any(a.dry_run for a in steps)
     outcome = None
@@ -101,6 +115,7 @@ def _report(parts: Parts, arrival: Arrival, run: str | None, feeds: Sequence[Loa
         source=None if loaded is None else place_of(loaded),
         set_aside_to=arrival.set_aside_to,
         state=arrival.state.value,
+        duplicate_of=first.partition if (first := duplicate_of(parts, arrival)) else None,
         run=run,
         runs=runs,
         started=steps[0].started_at if steps else None,
@@ -154,10 +169,12 @@ def _errors(steps: Sequence[Attempt], outcome: Outcome | None) -> tuple[str, ...
 
 
 def _success(arrival: Arrival, steps: Sequence[Attempt], *, dry: bool) -> bool:
-    """Whether the run did what it was for: the last attempt at each of its steps ended well, and the file with it."""
+    """Whether the run did what it was for: the last attempt at each of its steps ended well, and the file by it. Of a
+    file whose runs are no longer known, whether it ended well."""
     last = {a.step: a.state for a in steps}
     well = all(state is StepState.DONE for state in last.values())
-    if dry or not steps:
-        return well and bool(steps)
     ended = arrival.state.ended and arrival.state is not ArrivalState.FAILED
-    return well and (ended or FIRST not in last)
+    if dry or not steps:
+        return well if steps else ended
+    by_it = LAST in last or FIRST not in last or (len(last) == 1 and ended)  # a duplicate ends with its first step
+    return well and by_it

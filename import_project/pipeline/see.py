@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from hashlib import sha256
 
 from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
-from import_project.errors import SourceError, SourceUnreachable
+from import_project.errors import ImportProjectError, SourceError, SourceUnreachable, StoreError
 from import_project.pipeline.compare import Steady, compare
 from import_project.pipeline.order import pick
 from import_project.pipeline.parts import Parts
@@ -22,11 +23,12 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A run that is wanted for a file; `key` is another one each time it is wanted again."""
+    """A run that is wanted for a file; `key` is another one each time it is wanted once `more`."""
 
     partition: str
     key: str
     name: str
+    more: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +51,11 @@ async def see(
     """
     try:
         looked = await _poll(parts, loaded, within)
-    except SourceError as error:
+    except ImportProjectError as error:
+        with suppress(StoreError):
+            parts.ledger.sightings.poll_failed(loaded.name, error.at(feed=loaded.name).line, parts.clock())
+        if not isinstance(error, SourceError):
+            raise
         landed = _requests(parts, loaded, on_its_way, lambda a: a.sha256 is not None)
         if not landed:
             raise
@@ -195,7 +201,7 @@ def _requests(
     )
     parts.ledger.arrivals.requested([a.id for a in picked], again_at=now + REQUEST_LASTS)
     return tuple(
-        Request(partition=a.partition, key=f"{a.partition}#{a.requests + 1}", name=a.name)
+        Request(partition=a.partition, key=f"{a.partition}#{a.requests + 1}", name=a.name, more=a.owner is not None)
         for a in picked
         if a.partition
     )

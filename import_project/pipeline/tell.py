@@ -10,8 +10,8 @@ from import_project.records.steps import FileEvent, Happening
 _LEVELS = {Happening.FAILURE: logging.ERROR, Happening.RETRY: logging.WARNING}
 
 
-def tell(loaded: LoadedFeed, event: FileEvent) -> None:
-    """Log an event, then call the hook that the feed has for it."""
+def tell(loaded: LoadedFeed, event: FileEvent, interrupts: tuple[type[BaseException], ...]) -> None:
+    """Log an event, then call the hook that the feed has for it. Whatever it raises but `interrupts` is only logged."""
     where = {"feed": event.feed, "file": event.file, "partition": event.partition, "run": event.run}
     counts = {k: v for k, v in asdict(event.outcome.counts).items() if v} if event.outcome is not None else {}
     fields = {**where, "step": event.step, "error": event.error, **counts}
@@ -21,7 +21,9 @@ def tell(loaded: LoadedFeed, event: FileEvent) -> None:
         return
     try:
         call(event)
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the user's own Python may raise anything
+    except interrupts:
+        raise
+    except BaseException as error:  # noqa: BLE001 - the user's own Python may raise anything
         told = {**where, "hook": f"on_{event.what}", "error": f"{type(error).__name__}: {error}"}
         LOG.exception("hook failed", extra={"fields": told})
 

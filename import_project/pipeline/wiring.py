@@ -21,7 +21,13 @@ from import_project.store.ledger import Ledger
 from import_project.store.tables import DryTables, Tables
 
 
-def build_parts(settings: Settings, environ: Mapping[str, str], *, dry_run: str | None = None) -> Parts:
+def build_parts(
+    settings: Settings,
+    environ: Mapping[str, str],
+    *,
+    dry_run: str | None = None,
+    interrupts: tuple[type[BaseException], ...] = (KeyboardInterrupt,),
+) -> Parts:
     """Build the parts of an installation. Nothing is connected to yet; secrets are read at each connect.
 
     `dry_run` is the id of a run that may change nothing: its tables are its own, and are swept away after a day.
@@ -42,6 +48,7 @@ def build_parts(settings: Settings, environ: Mapping[str, str], *, dry_run: str 
         lease=timedelta(seconds=settings.lease_seconds),
         retry=timedelta(seconds=settings.retry_seconds),
         dry_run=dry_run is not None,
+        interrupts=interrupts,
     )
 
 

@@ -20,8 +20,8 @@ RECEIPT_LENGTH = 2_000
 class Reply:
     """What came back from one try. `status` is None when no whole answer came; `text` is then why.
 
-    `retry_after` is that header, `html` whether a web page came, `item` whether it is one result of a batch. What has
-    not `left` certainly never came there.
+    `why` stands for a `text` that may hold a customer's row. `retry_after` is that header, `html` whether a web page
+    came, `item` whether it is one result of a batch. What has not `left` certainly never came there.
     """
 
     status: int | None
@@ -30,6 +30,12 @@ class Reply:
     html: bool = False
     item: bool = False
     left: bool = True
+    why: str | None = None
+
+    @property
+    def reason(self) -> str:
+        """Why it did not end well, without a word of a customer's row: logs, alerts and other feeds are told it."""
+        return (self.why or self.text) if self.status is None else f"it answered {self.status}"
 
 
 class Stop(StrEnum):

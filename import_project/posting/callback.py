@@ -55,12 +55,13 @@ class CallbackClient:
         except RowRejected as rejected:
             return Reply(status=400, text=rejected.what)
         except ImportProjectError as error:
-            return self._failed(posting, error.what)
+            return self._failed(posting, error.what, error.what)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever the user's Python raises
-            return self._failed(posting, f"{type(error).__name__}: {error}"[:200])
+            return self._failed(posting, f"{type(error).__name__}: {error}"[:200], type(error).__name__)
 
-    def _failed(self, posting: Posting, told: str) -> Reply:
-        return Reply(status=None, text=f"{self._name} failed at row {posting.row_number}: {told}")
+    def _failed(self, posting: Posting, told: str, why: str) -> Reply:
+        place = f"{self._name} failed at row {posting.row_number}"
+        return Reply(status=None, text=f"{place}: {told}", why=f"{place}: {why}")
 
 
 def _receipt(answer: Any) -> str:

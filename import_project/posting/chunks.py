@@ -7,7 +7,18 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from import_project.errors import ApiAnswerUnusable, ApiKeyReused, ApiRefusesUs, ApiUnavailable, ImportProjectError
-from import_project.posting.answers import Judged, Next, Stop, Verdict, clean, key_known, next_of, nowhere, untouched
+from import_project.posting.answers import (
+    Judged,
+    Next,
+    Reply,
+    Stop,
+    Verdict,
+    clean,
+    key_known,
+    next_of,
+    nowhere,
+    untouched,
+)
 from import_project.posting.look_ups import Asked, found_out, look_up
 from import_project.records.endpoints import Endpoint, LookUp
 from import_project.records.postings import Answer, Posting, PostingKind, PostingState
@@ -98,8 +109,8 @@ def held_together(judged: Sequence[Judged], *, probe: bool) -> tuple[list[Judged
     nobody = bool(replies) and all(nowhere(r.status) and not r.item for r in replies)
     if nobody and (probe or tries < _BELIEVED_AT):
         judged = [_unsettled(j, probe=probe) for j in judged]
-    stops = [j.verdict for j in judged if j.verdict is not None and j.verdict.stop is not None]
-    return list(judged), _error(stops[0]) if stops else None
+    stops = [(j.verdict.stop, j.reply) for j in judged if j.verdict is not None and j.verdict.stop is not None]
+    return list(judged), _error(*stops[0]) if stops else None
 
 
 def _unsettled(judged: Judged, *, probe: bool) -> Judged:
@@ -134,10 +145,11 @@ def answer_of(judged: Judged, now: datetime) -> Answer:
     )
 
 
-def _error(verdict: Verdict) -> ImportProjectError:
-    told = f"the API answered: {verdict.told[:200]}"
-    if verdict.stop is Stop.REFUSED:
-        return ApiRefusesUs(told, do="check the API's token and its rights")
-    if verdict.stop is Stop.KEY_REUSED:
-        return ApiKeyReused(told, do="see `import-project postings list`; does another system use the same keys?")
-    return ApiAnswerUnusable(told, do="check the API's address and the feed's paths; nothing is given up")
+def _error(stop: Stop, reply: Reply | None) -> ImportProjectError:
+    told = f"the API takes no posting: {'it cannot be asked' if reply is None else reply.reason}"
+    words = "its words are in `import-project postings list`"
+    if stop is Stop.REFUSED:
+        return ApiRefusesUs(told, do=f"check the API's token and its rights; {words}")
+    if stop is Stop.KEY_REUSED:
+        return ApiKeyReused(told, do=f"{words}; does another system use the same keys?")
+    return ApiAnswerUnusable(told, do=f"check the API's address and the feed's paths; {words}")

@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from import_project.errors import ApiRefusesUs, ApiUnavailable
-from import_project.posting.answers import Judged, Reply, Stop, slow_down
+from import_project.posting.answers import Judged, Stop, slow_down
 from import_project.posting.waits import jittered, retry_after
 from import_project.records.postings import UNSENT, Health, PostingState
 from import_project.records.terms import Terms
@@ -49,11 +49,11 @@ def after_chunk(
         fresh = {j.posting.id for j in judged if j.verdict is not None and j.verdict.fault} - set(known)
         count = min(len(last), len(fresh))
         if count or probe:
-            after = failed(after, count, now, terms, _reason(last[0][0]), chance)
+            after = failed(after, count, now, terms, last[0][0].reason, chance)
     stops = [(r, v) for r, v in tried if v.stop is Stop.REFUSED or (probe and v.stop is not None)]
     if stops:
         reply, verdict = stops[0]
-        after = _closed(after, now, terms, _reason(reply), chance, refused=verdict.stop is Stop.REFUSED)
+        after = _closed(after, now, terms, reply.reason, chance, refused=verdict.stop is Stop.REFUSED)
     if isinstance(look_up, ApiRefusesUs):
         after = _closed(after, now, terms, look_up.what, chance, refused=True)
     if isinstance(look_up, ApiUnavailable):
@@ -61,16 +61,11 @@ def after_chunk(
         after = _held_off(after, look_up.retry_after, look_up.what, now, terms)
     for reply, verdict in tried:
         if verdict.state in UNSENT:
-            after = _held_off(after, reply.retry_after, _reason(reply), now, terms)
+            after = _held_off(after, reply.retry_after, reply.reason, now, terms)
     if any(slow_down(r.status) for r, _ in tried) and (after.closed_until is None or after.closed_until <= now):
         reply = next(r for r, _ in tried if slow_down(r.status))
-        after = _closed(after, now, terms, _reason(reply), chance)
+        after = _closed(after, now, terms, reply.reason, chance)
     return after
-
-
-def _reason(reply: Reply) -> str:
-    """Why, without a word of a customer's row: other feeds are told it too."""
-    return reply.text if reply.status is None else f"it answered {reply.status}"
 
 
 def failed(health: Health, faults: int, now: datetime, terms: Terms, reason: str, chance: float) -> Health:

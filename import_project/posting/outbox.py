@@ -250,7 +250,7 @@ class Outbox:
         self._failing.update(itertools.islice(failing, self._terms.breaking.failures))
         well = after.closed_until is None and not failing and plan.failed is None
         self._size = min((1 if probe else self._size) * 2, self._most) if well else 1
-        lost = [a.receipt or "" for a in answers if a.tried and a.state in UNSENT]
+        lost = [j.reply.reason for j, a in zip(judged, answers, strict=True) if j.reply and a.state in UNSENT]
         self._lost = self._lost or plan.vain or next(iter(lost), plan.failed.what if plan.failed else "")
         return judged, stop
 

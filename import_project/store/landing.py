@@ -3,9 +3,11 @@
 import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any
+from uuid import uuid4
 
 from import_project.errors import FileChanged, StoreDamaged
 from import_project.records.files import Landed
@@ -94,20 +96,26 @@ class Landing:
         """Yield the files that were written before a moment."""
         with disk_errors(f"look through landing {self.root}"):
             for path in self.root.glob("[0-9a-f][0-9a-f]/*"):
-                if path.stat().st_mtime < than.timestamp():
-                    yield path.name
+                with suppress(FileNotFoundError):  # another has let it go in between
+                    if path.stat().st_mtime < than.timestamp():
+                        yield path.name
 
     def remove(self, sha256: str, older: datetime) -> bool:
-        """Delete a file, unless its bytes came again since a moment. Returns whether it did."""
+        """Delete a file, unless its bytes came again since a moment. Returns whether it did; two may do so at once."""
         path = self.path(sha256)
-        gone = self.workshop() / f"retired-{sha256}"
-        with disk_errors(f"remove from landing {self.root}"):
+        gone = self.workshop() / f"retired-{uuid4().hex}"
+        with disk_errors(f"remove from landing {self.root}"), suppress(FileNotFoundError):
             path.replace(gone)  # first out of the way: bytes that come now are written anew
             if gone.stat().st_mtime >= older.timestamp() and not path.exists():
                 gone.replace(path)
                 return False
             gone.unlink()
-        return True
+            return True
+        return False
+
+    def has(self, sha256: str) -> bool:
+        """Whether the bytes are here."""
+        return self.path(sha256).is_file()
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""

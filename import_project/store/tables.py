@@ -1,7 +1,7 @@
 """Parquet tables, one for each table of each file. Their columns are the business of those who write them."""
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import pyarrow.parquet as pq
 
 _BATCH_ROWS = 100_000
+_REMOVED = ".removed"
 
 
 class Tables:
@@ -110,14 +111,23 @@ class Tables:
             for feed in sorted(self.root.glob("*")):
                 newest: dict[str, float] = {}
                 for path in feed.glob("*/*.parquet"):
-                    newest[path.stem] = max(newest.get(path.stem, 0.0), path.stat().st_mtime)
+                    with suppress(FileNotFoundError):  # another has let it go in between
+                        newest[path.stem] = max(newest.get(path.stem, 0.0), path.stat().st_mtime)
                 yield from ((feed.name, one) for one, at in newest.items() if at < than.timestamp())
 
-    def forget(self, feed: str, sha256: str) -> None:
-        """Take all tables of a file away."""
+    def forget(self, feed: str, sha256: str, older: datetime, *, first: str) -> bool:
+        """Take all tables of a file away that were written before a moment, the one named first before the others.
+        Returns whether none is left."""
+        paths = list((self.root / feed).glob(f"*/{sha256}.parquet"))
+        left = False
         with disk_errors(f"remove tables from {self.root}"):
-            for path in (self.root / feed).glob(f"*/{sha256}.parquet"):
-                path.unlink(missing_ok=True)
+            for path in sorted(paths, key=lambda one: one.parent.name != first):
+                with suppress(FileNotFoundError):
+                    if path.stat().st_mtime >= older.timestamp():
+                        left = True  # written anew in between: the file came again
+                    else:
+                        path.unlink()
+        return not left
 
     @contextmanager
     def _readable(self, feed: str, table: str, sha256: str) -> Iterator[Path]:
@@ -125,7 +135,8 @@ class Tables:
         try:
             yield path
         except FileNotFoundError:
-            raise StoreDamaged(f"table {table} of this file is missing", do="run its earlier steps again") from None
+            do = "run its earlier steps again, unless IMPORT_PROJECT_KEEP_TABLE_DAYS let the file's tables go"
+            raise StoreDamaged(f"table {table} of this file is missing", do=do) from None
         except pl.exceptions.ComputeError as error:
             raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
 
@@ -140,7 +151,17 @@ class DryTables(Tables):
     def found(self, feed: str, table: str, sha256: str) -> Path:
         """Where a table of a file is read from."""
         own = self.path(feed, table, sha256)
-        return own if own.is_file() else self._beneath.found(feed, table, sha256)
+        if own.is_file() or own.with_suffix(_REMOVED).exists():
+            return own
+        return self._beneath.found(feed, table, sha256)
+
+    def remove(self, feed: str, table: str, sha256: str) -> None:
+        """Take a table away, and hide the one beneath."""
+        super().remove(feed, table, sha256)
+        own = self.path(feed, table, sha256)
+        with disk_errors(f"remove table {table} from {self.root}"):
+            own.parent.mkdir(parents=True, exist_ok=True)
+            own.with_suffix(_REMOVED).touch()
 
 
 class Growing:

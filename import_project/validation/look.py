@@ -5,6 +5,7 @@ import functools
 import operator
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from difflib import get_close_matches
 from typing import Protocol
 
 import polars as pl
@@ -222,8 +223,12 @@ def _unfit_cells(column: Column, given: pl.DataFrame, values: pl.DataFrame) -> I
 
 def missing_columns(missing: Sequence[str], columns: Sequence[str]) -> Unreadable:
     """Return the error of a file that lacks agreed columns: no row of it can be right."""
+    near = [n for one in missing for n in get_close_matches(one, columns, n=1)]  # alike: no customer's data
+    like = f", among them {', '.join(dict.fromkeys(near))}" if near else ""
+    verb = "is" if len(missing) == 1 else "are"
     return Unreadable(
-        f"{', '.join(map(repr, missing))} is missing from the header", do=f"the header has {', '.join(columns)}"
+        f"{', '.join(map(repr, missing))} {verb} missing from the first row, the header",
+        do=f"it has {len(columns)} columns{like}; see them with `import-project inspect`",
     )
 
 

@@ -16,6 +16,7 @@ from import_project.store.ledger.tables import arrivals, files, outcomes, postin
 
 FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _CHUNK = 500
+_UNUSED = (ArrivalState.FAILED, ArrivalState.SKIPPED)
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
 
 
@@ -78,12 +79,13 @@ class Arrivals:
         with self._database.read() as connection:
             return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
 
-    def needed(self, files: Sequence[str], *, since: datetime) -> set[tuple[str, str]]:
-        """Return feed and id of those files that may still be read: not ended, or ended since, or with postings that
-        wait or that nobody can tell of."""
-        ended = sa.select(outcomes.c.arrival_id).where(outcomes.c.finished_at < since)
+    def needed(self, files: Sequence[str], *, since: datetime, now: datetime) -> set[tuple[str, str]]:
+        """Return feed and id of those files that may still be read: not ended, or ended since, or held by a run, or
+        with postings that wait, that nobody can tell of, or that a person may send again."""
+        ended = sa.select(outcomes.c.arrival_id).where(outcomes.c.concluded_at < since)
         open_ended = arrivals.c.state.not_in(ENDED) | arrivals.c.id.not_in(ended)
-        wait = postings.c.state.in_((*UNSENT, PostingState.DEAD))
+        open_ended |= arrivals.c.lease_until > now
+        wait = postings.c.state.in_((*UNSENT, PostingState.DEAD, PostingState.REJECTED))
         found: set[tuple[str, str]] = set()
         with self._database.read() as connection:
             for start in range(0, len(files), _CHUNK):
@@ -101,6 +103,13 @@ class Arrivals:
             for arrival_id in ids:
                 row = sa.update(arrivals).where(arrivals.c.id == arrival_id)
                 connection.execute(row.values(requests=arrivals.c.requests + 1, retry_at=again_at))
+
+    def not_requested(self, feed: str, partitions: Iterable[str]) -> None:
+        """Take requests back for runs that were never begun, so that they can be asked for at once."""
+        with self._database.write() as connection:
+            for partition in partitions:
+                mine = (arrivals.c.feed == feed) & (arrivals.c.partition == partition) & arrivals.c.owner.is_(None)
+                connection.execute(sa.update(arrivals).where(mine).values(retry_at=None))
 
     def claim(self, feed: str, partition: str, *, owner: str, now: datetime, lease: timedelta) -> tuple[Arrival, Claim]:
         """Take or renew the right to act on a file.
@@ -128,12 +137,22 @@ class Arrivals:
         return taken, claim
 
     def renew(self, claim: Claim, *, until: datetime) -> None:
-        """Extend the lease. Raises ClaimLost when another run has taken over."""
-        self._fenced(claim, {"lease_until": until})
+        """Extend the lease. Raises ClaimLost when another run has taken over, or it was given back."""
+        mine = (arrivals.c.id == claim.arrival_id) & (arrivals.c.token == claim.token)
+        with self._database.write() as connection:
+            longer = sa.update(arrivals).where(mine, arrivals.c.lease_until.is_not(None)).values(lease_until=until)
+            if connection.execute(longer).rowcount != 1:
+                raise ClaimLost("the lease has ended", feed=claim.feed, file=claim.partition)
 
     def release(self, claim: Claim) -> None:
         """End the lease, so that the next run need not wait for it."""
         self._fenced(claim, {"lease_until": None})
+
+    def release_of(self, feed: str, partition: str, owner: str) -> None:
+        """End the lease of a run that is known to have ended."""
+        mine = (arrivals.c.feed == feed) & (arrivals.c.partition == partition) & (arrivals.c.owner == owner)
+        with self._database.write() as connection:
+            connection.execute(sa.update(arrivals).where(mine).values(lease_until=None))
 
     def moved(self, claim: Claim, claimed_as: str) -> None:
         """Record under which path the sender's copy is held."""
@@ -188,6 +207,14 @@ class Arrivals:
         with self._database.read() as connection:
             return as_arrival(connection.execute(query.where(files.c.feed == feed, files.c.sha256 == sha256)).one())
 
+    def brought(self, arrival: Arrival, sha256: str) -> Arrival:
+        """Return the arrival that these bytes would be held for if the given one brought them now."""
+        query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)
+        query = query.where(files.c.feed == arrival.feed, files.c.sha256 == sha256, arrivals.c.state.not_in(_UNUSED))
+        with self._database.read() as connection:
+            row = connection.execute(query).one_or_none()
+        return arrival if row is None else as_arrival(row)
+
     def namesakes(self, arrival: Arrival) -> list[Arrival]:
         """Return earlier files of the same name that brought other bytes and were not refused, oldest first."""
         query = sa.select(*FIELDS).where(
@@ -234,7 +261,7 @@ class Arrivals:
         """
         new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
         connection.execute(self._database.insert_new(files).values(**new, arrival_id=arrival_id))
-        unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_([ArrivalState.FAILED, ArrivalState.SKIPPED]))
+        unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_(_UNUSED))
         same = (files.c.feed == feed) & (files.c.sha256 == landed.sha256) & files.c.arrival_id.in_(unused)
         connection.execute(sa.update(files).where(same).values(arrival_id=arrival_id))
 

@@ -17,6 +17,14 @@ polls = sa.Table(
     sa.Column("all_ended", sa.String(64)),
 )
 
+poll_errors = sa.Table(
+    "poll_errors",
+    metadata,
+    sa.Column("feed", sa.String(64), primary_key=True),
+    sa.Column("failed_at", UtcDateTime, nullable=False),
+    sa.Column("error", sa.Text, nullable=False),
+)
+
 alerts = sa.Table(
     "alerts",
     metadata,
@@ -59,4 +67,5 @@ heartbeats = sa.Table(
     metadata,
     sa.Column("name", sa.String(64), primary_key=True),
     sa.Column("beat_at", UtcDateTime, nullable=False),
+    sa.Column("due_at", UtcDateTime),
 )

@@ -35,7 +35,8 @@ class Outcomes:
     ) -> None:
         """End the arrival and keep its outcome in one transaction; a later run of the same file replaces it.
 
-        `finished_at` stays the first run's, so that a look at a finished file does not age it.
+        `finished_at` stays the first run's, so that a look at a finished file does not age it; what is kept for so many
+        days is counted from the last.
         """
         with self._database.write() as connection:
             fence(connection, claim)
@@ -46,7 +47,13 @@ class Outcomes:
             ).scalar()
             for table in (sums, outcomes):
                 connection.execute(sa.delete(table).where(table.c.arrival_id == claim.arrival_id))
-            row = {**asdict(counts), "error": error, "started_at": started, "finished_at": before or now}
+            row = {
+                **asdict(counts),
+                "error": error,
+                "started_at": started,
+                "finished_at": before or now,
+                "concluded_at": now,
+            }
             connection.execute(sa.insert(outcomes).values(arrival_id=claim.arrival_id, **row))
             each = [{"arrival_id": claim.arrival_id, "currency": c, "amount": a} for c, a in amounts.items()]
             if each:
@@ -54,9 +61,11 @@ class Outcomes:
             connection.execute(sa.update(arrivals).where(mine).values(state=state, error=error, retry_at=None))
 
     def ended_before(self, feed: str, moment: datetime) -> list[str]:
-        """Return the partition keys of a feed's files that ended before a moment."""
+        """Return the partition keys of a feed's files that ended for the last time before a moment."""
         query = sa.select(arrivals.c.partition).join(outcomes, arrivals.c.id == outcomes.c.arrival_id)
-        query = query.where(arrivals.c.feed == feed, outcomes.c.finished_at < moment, arrivals.c.partition.is_not(None))
+        query = query.where(
+            arrivals.c.feed == feed, outcomes.c.concluded_at < moment, arrivals.c.partition.is_not(None)
+        )
         with self._database.read() as connection:
             return list(connection.execute(query).scalars())
 

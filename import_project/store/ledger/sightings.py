@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
 from import_project.store.ledger.arrivals import FIELDS, as_arrival
 from import_project.store.ledger.database import Database
-from import_project.store.ledger.operating_tables import polls
+from import_project.store.ledger.operating_tables import poll_errors, polls
 from import_project.store.ledger.tables import arrivals
 
 _WAITING = (ArrivalState.SEEN, ArrivalState.READY)
@@ -139,6 +139,18 @@ class Sightings:
             if connection.execute(sa.update(polls).where(polls.c.feed == feed).values(**values)).rowcount == 0:
                 first = {"feed": feed, "polled_at": now, "first_polled_at": now, "polls": 1, "listed": listed}
                 connection.execute(self._database.insert_new(polls).values(**first))
+            connection.execute(sa.delete(poll_errors).where(poll_errors.c.feed == feed))
+
+    def poll_failed(self, feed: str, error: str, now: datetime) -> None:
+        """Record why the inbox could not be listed; forgotten when it could."""
+        with self._database.write() as connection:
+            connection.execute(sa.delete(poll_errors).where(poll_errors.c.feed == feed))
+            connection.execute(sa.insert(poll_errors).values(feed=feed, failed_at=now, error=error))
+
+    def poll_errors(self) -> dict[str, str]:
+        """Return why feeds could not be polled, of those that could not when it was last tried."""
+        with self._database.read() as connection:
+            return dict(connection.execute(sa.select(poll_errors.c.feed, poll_errors.c.error)).tuples().all())
 
     def all_ended(self, feed: str) -> str | None:
         """Return the digest of the last listing all of whose files had ended, for good."""

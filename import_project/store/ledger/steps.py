@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,6 +13,7 @@ from import_project.store.ledger.operating_tables import steps
 from import_project.store.ledger.tables import arrivals
 
 _WORDS = 2_000
+_LONGEST_DRY = timedelta(days=1)
 _FIELDS = [
     arrivals.c.feed,
     arrivals.c.partition,
@@ -30,13 +31,23 @@ class Steps:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def begin(self, arrival_id: int, run: str, step: str, now: datetime, *, dry_run: bool = False) -> int:
-        """Record that an attempt begins; what another left running on this file was cut off. Returns its id."""
+    def begin(
+        self, arrival_id: int, run: str, step: str, now: datetime, *, dry_run: bool = False, holds: bool = True
+    ) -> int:
+        """Record that an attempt begins. Returns its id.
+
+        One that holds the file tells that what others left running on it was cut off.
+        """
         mine = steps.c.arrival_id == arrival_id
         before = (steps.c.run == run) & (steps.c.step == step) & mine
         with self._database.write() as connection:
-            if not dry_run:
+            if holds and not dry_run:
                 left = mine & (steps.c.state == StepState.RUNNING) & steps.c.dry_run.is_(sa.false())
+                connection.execute(sa.update(steps).where(left).values(state=StepState.CUT_OFF))
+            if dry_run:  # of a killed dry run nobody else tells
+                left = (
+                    (steps.c.state == StepState.RUNNING) & steps.c.dry_run & (steps.c.started_at < now - _LONGEST_DRY)
+                )
                 connection.execute(sa.update(steps).where(left).values(state=StepState.CUT_OFF))
             tried = connection.execute(sa.select(sa.func.count()).select_from(steps).where(before)).scalar_one()
             row = {"arrival_id": arrival_id, "run": run, "step": step, "attempt": tried + 1, "started_at": now}

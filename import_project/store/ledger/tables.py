@@ -246,6 +246,7 @@ outcomes = sa.Table(
     sa.Column("error", sa.Text),
     sa.Column("started_at", UtcDateTime, nullable=False),
     sa.Column("finished_at", UtcDateTime, nullable=False),
+    sa.Column("concluded_at", UtcDateTime),
 )
 
 sums = sa.Table(
