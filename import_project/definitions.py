@@ -18,7 +18,7 @@ from import_project.errors import ConfigError, one_line
 
 def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed]) -> dg.Definitions:
     """Assemble assets, jobs and sensors of all feeds; a broken feed becomes a sensor that says what is wrong."""
-    built, refused = list[dg.Definitions](), list(broken)
+    built, refused = list[dg.Definitions](), list[BrokenFeed]()
     for feed in feeds:
         try:
             built.append(_of_feed(feed))
@@ -26,7 +26,8 @@ def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed])
             refused.append(BrokenFeed(path=feed.path, error=ConfigError(one_line(str(error)), feed=feed.name)))
     ours = dg.Definitions(
         sensors=[
-            *(broken_feed_sensor(one) for one in refused),
+            *(broken_feed_sensor(one) for one in broken),
+            *(broken_feed_sensor(one, until_reload=True) for one in refused),
             alert_failed_runs,
             watch_sensors,
             retention,

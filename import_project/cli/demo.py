@@ -44,6 +44,7 @@ def develop(home: Path, port: int) -> None:
     with installation.running() as environ:
         for feed, inbox in installation.inboxes.items():
             console.print(f"inbox of {feed}: {inbox}", soft_wrap=True)
+        console.print(f"for other commands, in another terminal: . {installation.home / 'environment'}", soft_wrap=True)
         console.print(
             f"Dagster UI: http://127.0.0.1:{port} (Ctrl-C ends it; log in {installation.home / 'daemon.log'})",
             soft_wrap=True,

@@ -107,7 +107,7 @@ def files(*, feed: str | None, still_open: bool, as_json: bool) -> None:
 
 
 @cli.command()
-@click.option("--once", is_flag=True, help="Pass once: exits with 0, 1 (a file failed) or 2 (a feed cannot be polled).")
+@click.option("--once", is_flag=True, help="Pass once: exits with 0, 1 (a file failed) or 2 (not all was polled).")
 @click.option("--every", type=click.FloatRange(min=1), metavar="SECONDS", help="Pass again and again, for ever.")
 @JSON
 def poll(*, once: bool, every: float | None, as_json: bool) -> None:
@@ -116,7 +116,7 @@ def poll(*, once: bool, every: float | None, as_json: bool) -> None:
     SIGTERM lets the file in hand come to its end. With --json, one object a line.
     """
     if once == (every is not None):
-        raise click.UsageError("say --once or --every SECONDS")
+        raise click.UsageError("say either --once or --every SECONDS")
     from import_project.cli.poll import poll as passes
 
     passes(every, as_json=as_json)

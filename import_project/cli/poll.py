@@ -10,7 +10,8 @@ from typing import Any
 from rich.text import Text
 
 from import_project.cli.outcome_table import table_console
-from import_project.defs.poll import FeedPolled, FileRun, exit_code, one_pass, open_instance
+from import_project.defs.file_run import FileRun
+from import_project.defs.poll import FeedPolled, exit_code, one_pass, open_instance
 from import_project.errors import ImportProjectError, one_line
 
 
@@ -30,6 +31,9 @@ def poll(every: float | None, *, as_json: bool) -> None:
     except KeyboardInterrupt:  # at once, as a kill would: what is in hand is met by the next pass
         sys.stdout.flush()
         os._exit(130)
+    if isinstance(work.error, ImportProjectError):
+        print(f"error: {work.error.line}", file=sys.stderr, flush=True)
+        sys.exit(2)  # nothing was polled; 1 is for files
     if work.error is not None:
         raise work.error
     sys.exit(work.code)
@@ -95,7 +99,7 @@ def _print(told: FeedPolled | FileRun, *, as_json: bool) -> FeedPolled | FileRun
         for problem in told.problems:
             console.print(Text(f"{told.feed}: {one_line(problem)}", "yellow"), soft_wrap=True)
     else:
-        how = Text(f"  {told.file}: {told.state}", "green" if told.success else "red")
+        how = Text(f"  {told.file}: {told.state} {told.note}".rstrip(), "green" if told.success else "red")
         if told.run:
             how.append(f" (run {told.run[:8]})", "dim")
         if told.error:

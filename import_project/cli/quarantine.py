@@ -44,7 +44,8 @@ def list_quarantined(feed: str | None, *, as_json: bool) -> None:
 
 
 def _listed(parts: Parts, outcome: Outcome) -> dict[str, Any]:
-    issues = _waiting(parts, outcome)[1] if outcome.counts.quarantined else issues_frame([])
+    kept = parts.tables.has(outcome.feed, "quarantined", outcome.sha256 or "")
+    issues = _waiting(parts, outcome)[1] if outcome.counts.quarantined and kept else issues_frame([])
     errors = (
         issues.filter(pl.col("severity") == "error")
         .group_by("rule")
@@ -173,6 +174,11 @@ def _outcome(parts: Parts, file: str, feed: str | None) -> Outcome:
 
 def _waiting(parts: Parts, outcome: Outcome) -> tuple[pl.DataFrame, pl.DataFrame]:
     if outcome.sha256 is None or not parts.tables.has(outcome.feed, "quarantined", outcome.sha256):
+        if outcome.counts.quarantined:
+            told = f"the tables of {outcome.name} were let go after IMPORT_PROJECT_KEEP_TABLE_DAYS"
+            raise ConfigError(
+                told, do=f"{outcome.counts.quarantined} of its rows were quarantined; have them sent again"
+            )
         raise ConfigError(f"no row of {outcome.name} was quarantined", do=outcome.error)
     rows = waiting_rows(parts, outcome.feed, outcome.sha256)
     issues = _issues(parts, outcome)

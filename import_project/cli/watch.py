@@ -86,7 +86,9 @@ def _head(found: Overview) -> Text:
     told.append(
         f"  feeds evaluated {alive}  last hour: {found.files_ended} files, {found.rows_ended:,} rows", "default"
     )
-    return told.append(f", {found.rows_per_second:,.0f} rows/s of work", "default")
+    if found.rows_ended:
+        told.append(f", {found.rows_per_second:,.0f} rows a second of work", "default")
+    return told
 
 
 def _feeds(found: Overview) -> Table:

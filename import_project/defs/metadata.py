@@ -37,7 +37,7 @@ def links_of(parts: Parts, loaded: LoadedFeed, partition: str) -> dict[str, Any]
 
 
 def preview_of(parts: Parts, loaded: LoadedFeed, table: str, sha256: str) -> dict[str, Any]:
-    """Return the first rows of a table, personal data masked, and where the table is; nothing of one that was let go."""
+    """Return the first rows of a table, personal data masked, and where the table is; nothing where it was let go."""
     if not parts.tables.has(loaded.name, table, sha256):
         return {}
     shown = preview(parts, loaded, table, sha256)

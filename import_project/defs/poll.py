@@ -10,40 +10,23 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import dagster as dg
-from dagster._core.definitions.job_base import InMemoryJob
-from dagster._core.execution.api import execute_run
-from dagster._core.remote_origin import (
-    ManagedGrpcPythonEnvCodeLocationOrigin,
-    RemoteJobOrigin,
-    RemoteRepositoryOrigin,
-)
-from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
 from import_project.config.settings import Settings
 from import_project.defs.alerts import alert
-from import_project.defs.assets import feed_assets
-from import_project.defs.jobs import feed_job
-from import_project.defs.limits import run_tags
-from import_project.defs.partitions import partitions_name
-from import_project.defs.resources import INTERRUPTS, PartsResource
+from import_project.defs.file_run import FileRun, job_of, not_run, run_here
+from import_project.defs.resources import INTERRUPTS
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
-from import_project.defs.watch import tell_failed_run, tell_paused_apis
+from import_project.defs.watch import tell_paused_apis
 from import_project.errors import ConfigError, ImportProjectError, StoreError, one_line
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.expect import late_files
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.reports import duplicate_of
-from import_project.pipeline.see import Request, Seen, see
+from import_project.pipeline.see import Seen, see
 from import_project.pipeline.wiring import build_parts, channels_of
-from import_project.records.files import Arrival
-
-_LOCATION = "import_project.definitions"
-#: What Dagster says of a run is in the instance; the terminal is for what came of it.
-_QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,19 +41,6 @@ class FeedPolled:
     left: int = 0
     problems: tuple[str, ...] = ()
     error: str | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRun:
-    """How the run of a file went."""
-
-    feed: str
-    file: str
-    partition: str
-    run: str
-    state: str
-    success: bool
-    error: str | None
 
 
 def open_instance() -> dg.DagsterInstance:
@@ -140,7 +110,7 @@ def _one_feed(
     instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, stopping: Callable[[], bool]
 ) -> Iterator[FeedPolled | FileRun]:
     try:
-        definition = _job(feed)
+        definition = job_of(feed)
         end_dead_runs(instance, parts, feed.name)
         missed = _late(parts, feed)
         seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
@@ -159,10 +129,10 @@ def _one_feed(
     while left and not stopping():
         request = left.pop(0)
         try:
-            yield _run(instance, parts, feed, definition, request)
+            yield run_here(instance, parts, feed, definition, request)
         except Exception as error:  # noqa: BLE001 - as above; the file is asked for again by a later pass
             told = error.line if isinstance(error, ImportProjectError) else _defect(error)
-            yield _not_run(feed.name, request, told)
+            yield not_run(feed.name, request, told)
     if left:  # told to end: the next pass, or whoever else polls, takes them at once
         parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in left])
         yield FeedPolled(feed=feed.name, left=len(left))
@@ -184,66 +154,9 @@ def _defect(error: Exception) -> str:
     return f"{type(error).__name__}: {one_line(str(error))} (this is a defect of ours; please report it)"
 
 
-def _not_run(feed: str, request: Request, told: str) -> FileRun:
-    return FileRun(
-        feed=feed, file=request.name, partition=request.partition, run="", state="not run", success=False, error=told
-    )
-
-
 def _polled(feed: str, seen: Seen) -> FeedPolled:
     more = sum(request.more for request in seen.requests)
     return FeedPolled(feed=feed, wanted=len(seen.requests), more=more, waiting=seen.waiting, problems=seen.problems)
-
-
-def _job(feed: LoadedFeed) -> dg.JobDefinition:
-    definitions = dg.Definitions(assets=feed_assets(feed), jobs=[feed_job(feed)], resources={"parts": PartsResource()})
-    return definitions.resolve_job_def(f"{feed.name}_job")
-
-
-def _run(
-    instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, job: dg.JobDefinition, request: Request
-) -> FileRun:
-    """Run a file as the daemon would, with the same tags and the same origin, so that the UI can run it again."""
-    arrival = parts.ledger.arrivals.of(feed.name, request.partition)
-    if arrival.held(parts.clock()):
-        return _elsewhere(feed.name, request, arrival)
-    instance.add_dynamic_partitions(partitions_name(feed.name), [request.partition])
-    tags = {**run_tags(feed, request.name), "dagster/run_key": request.key, "dagster/partition": request.partition}
-    run = instance.create_run_for_job(
-        job, run_config=_QUIET, tags={**job.run_tags, **tags}, remote_job_origin=_origin(job.name)
-    )
-    result = execute_run(InMemoryJob(job), run, instance)
-    arrival = parts.ledger.arrivals.of(feed.name, request.partition)
-    if not result.success and arrival.owner != run.run_id:
-        return _elsewhere(feed.name, request, arrival)
-    return FileRun(
-        feed=feed.name,
-        file=request.name,
-        partition=request.partition,
-        run=run.run_id,
-        state=f"{arrival.state} of {first.name}" if (first := duplicate_of(parts, arrival)) else arrival.state.value,
-        success=result.success,
-        error=None if result.success else tell_failed_run(instance, parts, run.run_id),
-    )
-
-
-def _elsewhere(feed: str, request: Request, arrival: Arrival) -> FileRun:
-    """Return the result of a file that another run has taken in between: how it goes is told there."""
-    return FileRun(
-        feed=feed,
-        file=request.name,
-        partition=request.partition,
-        run=arrival.owner or "",
-        state=f"{arrival.state}, by another run",
-        success=True,
-        error=None,
-    )
-
-
-def _origin(job: str) -> RemoteJobOrigin:
-    """Return where the UI's code location finds the job, as `workspace.yaml` names it."""
-    place = ManagedGrpcPythonEnvCodeLocationOrigin(LoadableTargetOrigin(module_name=_LOCATION), location_name=_LOCATION)
-    return RemoteRepositoryOrigin(place, "__repository__").get_job_origin(job)
 
 
 def _tell_failed(parts: Parts, feed: str, told: str) -> None:

@@ -100,8 +100,11 @@ def _runs_to_fail(
     ]
 
 
-def broken_feed_sensor(broken: BrokenFeed) -> dg.SensorDefinition:
-    """Return a sensor that fails with what is wrong in a feed file: seen in the UI, and alerted like any other."""
+def broken_feed_sensor(broken: BrokenFeed, *, until_reload: bool = False) -> dg.SensorDefinition:
+    """Return a sensor that fails with what is wrong in a feed file: seen in the UI, and alerted like any other.
+
+    It fails until the file is mended, or until the next reload where only that shows whether it is.
+    """
 
     @dg.sensor(
         name=f"{''.join(c if c.isalnum() else '_' for c in broken.path.stem)}_sensor",
@@ -112,6 +115,8 @@ def broken_feed_sensor(broken: BrokenFeed) -> dg.SensorDefinition:
     def refuse(context: dg.SensorEvaluationContext) -> dg.SkipReason:
         if broken.path.exists():
             load_feed(broken.path, os.environ)
+            if until_reload:
+                raise broken.error
         return dg.SkipReason(f"{broken.path.name} was mended or removed; this sensor goes with the next reload")
 
     return refuse

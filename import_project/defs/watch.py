@@ -95,7 +95,7 @@ def _tell_ticks(instance: dg.DagsterInstance, parts: Parts, state: InstigatorSta
     failed = _failed_ticks(instance, state, parts.clock().timestamp() - _LOOK_BACK_SECONDS)
     for tick in sorted(failed, key=lambda one: one.timestamp):
         if tick.tick_data.failure_count and tick.consecutive_failure_count in _TELL_AT:
-            alert(parts, f"{outage}{tick.timestamp:.0f}", _tick_text(tick), facts)
+            alert(parts, f"{outage}{tick.timestamp:.3f}", _tick_text(tick), facts)
     if key := parts.ledger.alerts.last(outage):
         last = max(failed, key=lambda one: one.timestamp, default=None)
         after = float(key.removeprefix(outage)) if last is None else last.timestamp

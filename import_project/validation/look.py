@@ -223,8 +223,10 @@ def _unfit_cells(column: Column, given: pl.DataFrame, values: pl.DataFrame) -> I
 
 def missing_columns(missing: Sequence[str], columns: Sequence[str]) -> Unreadable:
     """Return the error of a file that lacks agreed columns: no row of it can be right."""
-    near = [n for one in missing for n in get_close_matches(one, columns, n=1)]  # alike: no customer's data
-    like = f", among them {', '.join(dict.fromkeys(near))}" if near else ""
+    near = [
+        n for one in missing for n in get_close_matches(one, columns, n=1, cutoff=0.75)
+    ]  # alike: no customer's data
+    like = f", and alike are {', '.join(dict.fromkeys(near))}" if near else ""
     verb = "is" if len(missing) == 1 else "are"
     return Unreadable(
         f"{', '.join(map(repr, missing))} {verb} missing from the first row, the header",

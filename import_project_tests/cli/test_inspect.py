@@ -162,5 +162,5 @@ def test_outcomes_tell_why_and_what_was_repeated(installation: Installation) -> 
         installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"))
     (row,) = json.loads(command("files", "--json", environ=environment(installation)).stdout)
     assert (row["state"], row["repeated"], row["rejected"]) == ("failed", 0, 0)
-    assert "is missing from the header" in row["error"]
+    assert "missing from the first row, the header" in row["error"]
     parts.close()

@@ -1,5 +1,6 @@
 """`import-project poll` as cron runs it: a process of its own, a real instance, real peers."""
 
+import asyncio
 import gzip
 import json
 import os
@@ -19,7 +20,9 @@ from typing import Any
 import dagster as dg
 import pytest
 
+from import_project.defs.file_run import job_of, run_here
 from import_project.demo import files
+from import_project.pipeline.see import see
 from import_project_tests.http_servers import ApiPeer, webhook_peer
 from import_project_tests.installation import FEEDS, Installation, environment, rewrite_feed
 from import_project_tests.servers import SftpPeer
@@ -147,6 +150,10 @@ def test_term_lets_the_file_in_hand_end_and_configuration_is_read_again_each_cyc
     done = [one for one in ended if one["told"] == "file"]
     assert [one["state"] for one in done] == ["done"]
     assert [r.status for r in runs(polled)] == [dg.DagsterRunStatus.SUCCESS]
+    assert [json.loads(line)["left"] for line in out.splitlines() if '"left": 1' in line] == [1]
+    api.delay = 0.002
+    after = once(polled)
+    assert [f["state"] for f in told(after)["file"]] == ["done"], "it is not waited for"
 
 
 def test_channel_that_is_down_fails_no_pass(polled: Installation, api: ApiPeer) -> None:
@@ -154,15 +161,75 @@ def test_channel_that_is_down_fails_no_pass(polled: Installation, api: ApiPeer) 
     deaf = replace(polled, environ={**polled.environ, "IMPORT_PROJECT_ALERT_WEBHOOK": "http://127.0.0.1:1/hook"})
     done = once(deaf)
     assert done.returncode == 0, done.stderr
-    assert "alerts wait" in done.stderr
+    assert "left for the next pass" in done.stderr
     assert len(api.effects) == 5
 
 
 def test_no_dagster_home_is_said_in_one_line(polled: Installation) -> None:
     environ = {k: v for k, v in polled.environ.items() if k != "DAGSTER_HOME"}
     done = once(replace(polled, environ=environ))
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith("error: DAGSTER_HOME is not set")
+
+
+@pytest.mark.parametrize(
+    ("setting", "told"),
+    [
+        ({"IMPORT_PROJECT_LEDGER": "postgresql://nobody@127.0.0.1:1/none"}, "ledger"),
+        ({"IMPORT_PROJECT_FEEDS": "nowhere"}, "no feeds folder nowhere"),
+        ({"IMPORT_PROJECT_KEEP_RUN_DAYS": "9999999"}, "IMPORT_PROJECT_KEEP_RUN_DAYS: must be less than"),
+    ],
+)
+def test_what_keeps_a_pass_from_polling_is_told_and_no_file_failed_for_it(
+    polled: Installation, setting: dict[str, str], told: str
+) -> None:
+    done = once(replace(polled, environ={**polled.environ, **setting}))
+    assert done.returncode == 2, done.stderr
+    assert done.stderr.startswith("error: ")
+    assert told in done.stderr
+
+
+def test_a_folder_without_feeds_is_no_success(polled: Installation) -> None:
+    empty = polled.home / "no_feeds"
+    empty.mkdir()
+    done = once(replace(polled, environ={**polled.environ, "IMPORT_PROJECT_FEEDS": str(empty)}))
+    assert done.returncode == 2
+    assert "there is no feed in" in done.stderr
+
+
+def test_missing_alert_setting_fails_no_file(polled: Installation, api: ApiPeer) -> None:
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv().replace(b"SEK", b"XXX", 1))
+    (polled.inbox / "orders_\x1b.csv").write_bytes(b"x")
+    wrong = {**polled.environ, "IMPORT_PROJECT_ALERT_CALLBACK": "no_such_module.py:tell"}
+    done = once(replace(polled, environ=wrong))
+    assert done.returncode == 0, done.stderr
+    assert "left for the next pass" in done.stderr
+    assert [f["state"] for f in told(done)["file"]] == ["done"]
+
+
+def test_missed_file_fails_one_pass(polled: Installation) -> None:
+    expect = {"cron": "* * * * *", "max_retries": 0, "on_miss": "fail"}
+    late = polled.rewrite("orders", files={"expect": expect, "looks": 1, "min_age_seconds": 0})
+    assert once(late).returncode == 0
+    deadline = time.monotonic() + 150
+    while (done := once(late)).returncode == 0 and time.monotonic() < deadline:
+        time.sleep(3)
+    assert done.returncode == 1, done.stderr
+    (missed,) = [f for f in told(done)["file"] if f["state"] == "missed"]
+    assert "orders" in missed["error"]
+
+
+def test_file_that_another_run_holds_is_left_to_it(polled: Installation, api: ApiPeer) -> None:
+    (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    parts = polled.parts()
+    (request,) = asyncio.run(see(parts, polled.feed("orders"))).requests
+    with dg.DagsterInstance.from_config(polled.environ["DAGSTER_HOME"]) as instance:
+        parts.ledger.arrivals.claim("orders", request.partition, owner="another", now=parts.clock(), lease=parts.lease)
+        feed = polled.feed("orders")
+        told = run_here(instance, parts, feed, job_of(feed), request)
+    parts.close()
+    assert (told.success, told.note, told.run) == (True, "by another run", "another")
+    assert runs(polled) == []
 
 
 def test_traces_of_a_run_reach_a_collector_as_one_trace(polled: Installation, api: ApiPeer) -> None:

@@ -3,10 +3,13 @@
 from typing import Any
 
 import dagster as dg
+from dagster._core.definitions.reconstruct import ReconstructableRepository
 
 from import_project.config.load import load_feeds
+from import_project.definitions import build_definitions
 from import_project.defs.assets import feed_assets
 from import_project.demo import files
+from import_project.pipeline.reports import report
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import rewrite_feed
@@ -104,6 +107,56 @@ def test_dry_run_of_one_asset_of_a_done_file_posts_nothing_again(location: Locat
     assert told["posted_rows"]["would post"].value == 0
     assert told["posted_rows"]["row"].value == 5
     assert len(api.calls) == calls
+
+
+def test_dry_run_of_what_came_before_ends_where_a_run_would(location: Location, api: ApiPeer) -> None:
+    inbox, ledger = location.installation.inbox, location.parts.ledger
+    (inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    assert location.run("orders", location.request("orders")).success
+    (inbox / "orders_copy.csv").write_bytes(files.orders_csv())
+    copy = location.request("orders").partition_key or ""
+    result = dry_run(location, "orders", copy)
+    assert result.success
+    assert metadata(result) == {}
+    assert ledger.arrivals.of("orders", copy).sha256 is None
+    rewrite_feed(location.feeds / "orders.yaml", files={"again": {"same_name_new_bytes": "quarantine"}})
+    feeds, _ = load_feeds(location.feeds, location.installation.environ)
+    changed = build_definitions(feeds, []).get_repository_def()
+    (inbox / files.ORDERS_NAME).write_bytes(files.orders_csv().replace(b"AB-", b"CD-"))
+    key = next(r.partition_key for r in _until(location, 2) if r.partition_key != copy) or ""
+    refused = changed.get_job("orders_job").execute_in_process(
+        instance=location.instance, partition_key=key, run_config=DRY, raise_on_error=False
+    )
+    assert "same name new bytes" in report(location.parts, refused.run_id).errors[0]
+    run = location.instance.get_run_by_id(refused.run_id)
+    assert run is not None
+    assert run.tags["dry_run"] == "true"
+
+
+def _until(location: Location, files_wanted: int) -> list[dg.RunRequest]:
+    found: dict[str, dg.RunRequest] = {}
+    while len(found) < files_wanted:
+        result = location.tick("orders")
+        for request in (result.run_requests or []) if isinstance(result, dg.SensorResult) else []:
+            found[request.partition_key or ""] = request
+            location.instance.add_dynamic_partitions("orders_files", [request.partition_key or ""])
+        location.installation.clock.advance(seconds=61)
+    return list(found.values())
+
+
+def test_dry_run_run_again_goes_on_with_its_tables(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    first = dry_run(location, "orders", request.partition_key or "")
+    place = ReconstructableRepository.for_module("import_project.definitions", "definitions")
+    job = place.get_reconstructable_job("orders_job")
+    tags = {"dagster/partition": request.partition_key or ""}
+    options = dg.ReexecutionOptions(
+        parent_run_id=first.run_id, step_selection=["orders__posted_rows", "orders__outcome"]
+    )
+    with dg.execute_job(job, location.instance, tags=tags, run_config=DRY, reexecution_options=options) as again:
+        assert again.success
+    assert api.effects == []
 
 
 def test_dry_run_tells_what_is_frozen_and_still_waits(location: Location, api: ApiPeer) -> None:

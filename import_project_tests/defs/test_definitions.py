@@ -2,11 +2,15 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 
 import dagster as dg
 import pytest
+from dagster._core.definitions.utils import is_valid_owner
+from pydantic import TypeAdapter, ValidationError
 
 from import_project.config.load import load_feeds
+from import_project.config.operating import Owner
 from import_project.definitions import build_definitions
 from import_project.errors import ConfigError
 from import_project_tests.defs.conftest import Location
@@ -61,6 +65,40 @@ def test_broken_feed_is_a_failing_sensor_beside_the_others_until_it_is_mended(
         sensor(context)
     path.write_text(right, "utf-8")
     assert isinstance(sensor(context), dg.SkipReason)
+
+
+def test_feed_that_dagster_refuses_is_a_failing_sensor_beside_the_others(location: Location) -> None:
+    feeds, _ = load_feeds(location.feeds, location.installation.environ)
+    wrong = [
+        replace(one, feed=one.feed.model_copy(update={"owners": ("ops@localhost",)})) if one.name == "orders" else one
+        for one in feeds
+    ]
+    repository = build_definitions(wrong, []).get_repository_def()
+    assert {job.name for job in repository.get_all_jobs()} >= {"bankgiro_job"}
+    with pytest.raises(ConfigError, match="Invalid owner"):
+        repository.get_sensor_def("orders_sensor")(dg.build_sensor_context(instance=location.instance))
+
+
+@pytest.mark.parametrize(
+    ("owner", "right"),
+    [
+        ("team:sales", True),
+        ("anna@bank.example", True),
+        ("anna+x@bank.co", True),
+        ("ops@localhost", False),
+        ("-a@bank.example", False),
+        ("anna", False),
+        ("a@b.c", False),
+    ],
+)
+def test_owners_are_what_dagster_takes(owner: str, *, right: bool) -> None:
+    assert is_valid_owner(owner) is right
+    taken = TypeAdapter(Owner)
+    if right:
+        assert taken.validate_python(owner) == owner
+    else:
+        with pytest.raises(ValidationError):
+            taken.validate_python(owner)
 
 
 def test_importing_the_location_does_nothing() -> None:

@@ -1,10 +1,13 @@
 """What a feed's sensor does when the feed changes on disk, when a file is late, and when files are old."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import dagster as dg
 import pytest
 
+from import_project.config.load import load_feeds
+from import_project.definitions import build_definitions
 from import_project.defs.retention import retention
 from import_project.demo import files
 from import_project.errors import ConfigError, SourceError
@@ -86,6 +89,10 @@ def test_miss_that_is_skipped_is_told_to_nobody(location: Location) -> None:
 def test_miss_that_fails_is_a_run_that_fails_with_its_reason(location: Location) -> None:
     expecting(location, "fail")
     location.installation.clock.advance(seconds=130)
+    assert isinstance(location.tick("orders"), dg.SkipReason), "before the next reload it is told"
+    assert "missed" in told(location)[0]
+    feeds, broken = load_feeds(location.feeds, location.installation.environ)
+    location = replace(location, repository=build_definitions(feeds, broken).get_repository_def())
     result = location.tick("orders")
     assert isinstance(result, dg.SensorResult)
     request = (result.run_requests or [])[0]

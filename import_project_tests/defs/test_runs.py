@@ -16,6 +16,7 @@ from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs
 from import_project.defs.watch import alert_failed_runs
 from import_project.demo import files
+from import_project.pipeline.reports import report
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer
 from import_project_tests.installation import rewrite_feed
@@ -81,7 +82,7 @@ def test_bank_file_is_run_once_with_its_partition_and_counts(location: Location,
 
 
 def test_list_that_is_too_old_blocks_the_file_before_anything_is_posted(
-    location: Location, sftp: SftpPeer, api: ApiPeer, webhook: WebhookPeer
+    location: Location, sftp: SftpPeer, api: ApiPeer
 ) -> None:
     listed = location.installation.home / "open.csv"
     listed.write_text("invoice_id,reference,currency,open_amount\nINV-1001,524967,SEK,1900.00\n")
@@ -96,7 +97,7 @@ def test_list_that_is_too_old_blocks_the_file_before_anything_is_posted(
     ]
     assert (result.success, check.check_name, check.blocking) == (False, "fresh", True)
     assert "minutes old, at most 60 are allowed" in str(check.description)
-    (text,) = [body["text"] for body in webhook.received if "is blocked" in body["text"]]
+    (text,) = [one.text for one, _, _ in location.parts.ledger.alerts.newest(10) if "blocked" in one.text]
     assert "minutes old" in text
     assert api.effects == []
 
@@ -113,6 +114,32 @@ def test_materialising_assets_again_by_hand_posts_nothing(location: Location, ap
     )
     assert again.success
     assert len(api.calls) == calls
+
+
+def test_assets_by_hand_one_run_after_the_other_need_no_wait(location: Location, api: ApiPeer) -> None:
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    request = location.request("orders")
+    assert location.run("orders", request).success
+
+    def by_hand(asset: str) -> dg.ExecuteInProcessResult:
+        return location.repository.get_job("orders_job").execute_in_process(
+            instance=location.instance,
+            partition_key=request.partition_key,
+            asset_selection=[dg.AssetKey(["orders", asset])],
+            raise_on_error=False,
+        )
+
+    first, second = by_hand("posted_rows"), by_hand("outcome")
+    assert first.success
+    assert second.success
+    tags = location.instance.get_run_by_id(second.run_id).tags  # type: ignore[union-attr]
+    assert (tags["feed"], tags["file"]) == ("orders", files.ORDERS_NAME)
+    other = create_run_for_test(location.instance, job_name="orders_job", status=dg.DagsterRunStatus.STARTED)
+    parts, key = location.parts, request.partition_key or ""
+    parts.ledger.arrivals.claim("orders", key, owner=other.run_id, now=parts.clock(), lease=parts.lease)
+    third = by_hand("outcome")
+    assert not third.success
+    assert f"run {other.run_id} holds this file" in report(parts, third.run_id).errors[0]
 
 
 def test_run_again_from_failure_runs_only_what_is_left_and_posts_each_row_once(

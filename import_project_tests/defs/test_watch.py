@@ -19,7 +19,10 @@ from dagster_shared.error import SerializableErrorInfo
 from import_project.config.load import load_feeds
 from import_project.defs.watch import tell_failed_run, watch_sensors
 from import_project.demo import files
+from import_project.pipeline.parts import Parts
 from import_project.pipeline.steps import run_file
+from import_project.records.postings import Health
+from import_project.store.ledger.apis import change_health
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer
 from import_project_tests.servers import SftpPeer
@@ -89,6 +92,65 @@ def test_api_that_is_paused_is_told_once_and_so_is_its_end(
     texts = [m["text"] for m in webhook.received if m["text"].startswith("API ")]
     assert texts[0].startswith("API erp is paused, it refuses our token")
     assert texts[1:] == ["API erp takes postings again"]
+
+
+def test_apis_whose_names_begin_alike_are_told_apart(location: Location, webhook: WebhookPeer) -> None:
+    parts = location.parts
+    closed = parts.clock() + timedelta(hours=1)
+    for name in ("erp", "erp:orders"):
+        _set_health(parts, Health(api=name, strikes=5, closed_until=closed, reason="it answered 500"))
+    watch(location)
+    _set_health(parts, Health(api="erp"))
+    watch(location)
+    texts = [m["text"].split(",")[0] for m in webhook.received]
+    assert texts == ["API erp is paused", "API erp:orders is paused", "API erp takes postings again"]
+
+
+def _set_health(parts: Parts, health: Health) -> None:
+    database = parts.ledger.database
+    with database.write() as connection:
+        change_health(database, connection, health.api, lambda _before: health)
+
+
+def test_a_queue_that_stands_is_told_as_one(location: Location, webhook: WebhookPeer) -> None:
+    origin = _origin(location).repository_origin.get_job_origin("orders_job")
+    queued = dg.DagsterRunStatus.QUEUED
+    runs = [
+        create_run_for_test(location.instance, job_name="orders_job", status=queued, remote_job_origin=origin)
+        for _ in range(8)
+    ]
+    location.installation.clock.advance(minutes=121)
+    for _ in range(2):
+        watch(location)
+    for run in runs:
+        location.instance.report_run_canceled(run)
+    for _ in range(2):
+        watch(location)
+    assert [m["text"] for m in webhook.received] == [
+        "8 runs and more are queued for more than 120 minutes: is a pool or a limit full?",
+        "no run is queued for that long any more",
+    ]
+
+
+def test_outage_that_ends_after_more_than_an_hour_is_told_too(location: Location, webhook: WebhookPeer) -> None:
+    location.instance.add_instigator_state(
+        InstigatorState(
+            origin=_origin(location),
+            instigator_type=InstigatorType.SENSOR,
+            status=InstigatorStatus.RUNNING,
+            instigator_data=SensorInstigatorData(),
+        )
+    )
+    _failed_tick(location, 1)
+    watch(location)
+    location.installation.clock.advance(hours=3)
+    watch(location)
+    _tick(location, TickStatus.SKIPPED, 0)
+    watch(location)
+    assert [m["text"] for m in webhook.received] == [
+        "bankgiro_sensor failed: cannot connect at sftp://acme@bank",
+        "bankgiro_sensor works again",
+    ]
 
 
 def test_daemon_that_is_silent_is_told_once_and_so_is_its_end(location: Location, webhook: WebhookPeer) -> None:

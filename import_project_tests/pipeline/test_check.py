@@ -63,7 +63,7 @@ def test_bank_files(installation: Installation, api: ApiPeer) -> None:
 def test_what_a_run_would_refuse_at_once(installation: Installation) -> None:
     with pytest.raises(NotRecognised, match="the content is not bgmax"):
         check(installation, "bankgiro", files.orders_csv())
-    with pytest.raises(Unreadable, match="is missing from the header"):
+    with pytest.raises(Unreadable, match="missing from the first row, the header"):
         check(installation, "orders", b"order_id;x\n1;2\n")
 
 

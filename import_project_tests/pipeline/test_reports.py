@@ -1,4 +1,4 @@
-"""What is told of a file's runs: reports, events, hooks, logs. And what of it is let go in the end."""
+"""What is told of a file's runs: reports, events, hooks, logs; and of the whole installation."""
 
 import io
 import json
@@ -17,7 +17,6 @@ from import_project.pipeline.alive import beat, tell_silence
 from import_project.pipeline.overview import overview
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.reports import report
-from import_project.pipeline.retire import Kept, retire_stored
 from import_project.pipeline.steps import run_named
 from import_project.records.alerts import Alert
 from import_project.records.steps import StepState
@@ -33,6 +32,8 @@ def fail(event):
     raise RuntimeError("a hook of the user's that fails")
 def end(event):
     raise SystemExit(1)
+def panic(event):
+    raise BaseException("as a library in Rust raises it")
 """
 
 
@@ -181,17 +182,24 @@ def test_hooks_are_called_with_what_happened(
     assert [one[0] for one in noted(hooked, "bankgiro") if one[1] == files.BGMAX_NAME] == ["start", "failure"]
 
 
+@pytest.mark.parametrize(
+    ("first", "told"),
+    [
+        ("fail", "RuntimeError: a hook of the user's that fails"),
+        ("panic", "BaseException: as a library in Rust raises it"),
+    ],
+)
 def test_hook_that_fails_is_logged_and_changes_nothing(
-    installation: Installation, parts: Parts, api: ApiPeer, log: io.StringIO
+    installation: Installation, parts: Parts, api: ApiPeer, log: io.StringIO, first: str, told: str
 ) -> None:
-    hooked, _ = with_hooks(installation, on_start="hooks.py:fail", on_success="hooks.py:end")
+    hooked, _ = with_hooks(installation, on_start=f"hooks.py:{first}", on_success="hooks.py:end")
     drop_orders(hooked)
     hooked.run(parts, "orders", hooked.poll_until_ready(parts, "orders"))
     assert len(api.effects) == 5
     lines = [json.loads(line) for line in log.getvalue().splitlines()]
     failed = [one for one in lines if one["event"] == "hook failed"]
     assert [one["hook"] for one in failed] == ["on_start", "on_success"]
-    assert [one["error"] for one in failed] == ["RuntimeError: a hook of the user's that fails", "SystemExit: 1"]
+    assert [one["error"] for one in failed] == [told, "SystemExit: 1"]
 
 
 def test_every_event_is_one_line_with_feed_file_and_run(
@@ -214,52 +222,6 @@ def test_text_lines_hold_odd_values_on_one_line() -> None:
     LOG.removeHandler(next(h for h in LOG.handlers if h.get_name()))
     (line,) = stream.getvalue().splitlines()
     assert line.endswith('warning retry file="a b c=d"')
-
-
-def test_stored_things_are_let_go_after_their_days_and_the_file_stays_known(
-    installation: Installation, parts: Parts, api: ApiPeer
-) -> None:
-    drop_orders(installation)
-    request = installation.poll_until_ready(parts, "orders")
-    installation.run(parts, "orders", request)
-    sha256 = parts.ledger.arrivals.of("orders", request.partition).sha256 or ""
-    raised = Alert(key="old", text="old", facts={})
-    parts.ledger.alerts.undelivered(raised, parts.clock())
-    parts.ledger.alerts.sent("old", parts.clock())
-    kept = Kept(landing=30, tables=10, details=60)
-    assert set(retire_stored(parts, kept).values()) == {0}
-    installation.clock.advance(days=20)
-    assert retire_stored(parts, kept) == {"landed files": 0, "tables of files": 1, "details": 0}
-    assert not parts.tables.has("orders", "accepted", sha256)
-    assert parts.landing.path(sha256).exists()
-    installation.clock.advance(days=20)
-    assert retire_stored(parts, kept)["landed files"] == 1
-    assert not parts.landing.path(sha256).exists()
-    installation.clock.advance(days=40)
-    assert retire_stored(parts, kept)["details"] == 6
-    assert retire_stored(parts, kept) == {"landed files": 0, "tables of files": 0, "details": 0}
-    drop_orders(installation, "orders_the_same_again.csv")
-    again = installation.run(parts, "orders", installation.poll_until_ready(parts, "orders"), owner="run-9")
-    assert again == {}
-    assert len(api.effects) == 5
-    assert report(parts, files.ORDERS_NAME).total == 10
-
-
-def test_what_is_still_needed_is_never_let_go(installation: Installation, parts: Parts, api: ApiPeer) -> None:
-    drop_orders(installation)
-    request = installation.poll_until_ready(parts, "orders")
-    api.mode = "refuse_us"
-    with pytest.raises(ImportProjectError):
-        installation.run(parts, "orders", request)
-    installation.clock.advance(days=400)
-    assert retire_stored(parts, Kept(landing=1, tables=1, details=None)) == {
-        "landed files": 0,
-        "tables of files": 0,
-        "details": 0,
-    }
-    api.mode = "ok"
-    installation.run(parts, "orders", request, owner="run-2")
-    assert len(api.effects) == 5
 
 
 def test_silence_is_told_once_and_its_end(installation: Installation, parts: Parts) -> None:
@@ -293,7 +255,7 @@ def test_overview_counts_states_shows_who_works_and_what_is_paused(
     drop_orders(installation)
     request = installation.poll_until_ready(parts, "orders")
     installation.run(parts, "orders", request)
-    drop_orders(installation, "orders_2.csv", files.orders_csv().replace(b"A-10", b"B-10"))
+    drop_orders(installation, "orders_2.csv", files.orders_csv().replace(b"AB-", b"CD-"))
     second = installation.poll_until_ready(parts, "orders")
     arrival, claim = parts.ledger.arrivals.claim(
         "orders", second.partition, owner="run-2", now=parts.clock(), lease=parts.lease
@@ -316,7 +278,10 @@ def test_a_run_that_lost_its_file_was_cut_off(installation: Installation, parts:
     run_named(parts, feed, request.partition, owner="run-1", step="receive")
     with pytest.raises(ClaimLost):
         run_named(parts, feed, request.partition, owner="run-2", step="parse_file")
-    assert [s.run for s in report(parts, files.ORDERS_NAME).steps] == ["run-1"]
+    refused = report(parts, files.ORDERS_NAME)
+    assert [(s.run, s.state.value, s.error) for s in refused.steps] == [
+        ("run-2", "cut off", f"feed orders, {request.partition}: run run-1 holds this file (wait for it to end)")
+    ]
 
 
 def test_api_that_is_down_pauses_and_is_shown(installation: Installation, parts: Parts, api: ApiPeer) -> None:

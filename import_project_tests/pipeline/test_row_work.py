@@ -70,9 +70,12 @@ def test_a_callback_that_fails_is_called_again_with_the_same_key(installation: I
     broken = Path(installation.environ["IMPORT_PROJECT_FEEDS"], "broken")
     broken.touch()
     parts = installation.parts()
-    with pytest.raises(ApiUnavailable, match="on_row failed at row 1: OSError: the disk"):
+    with pytest.raises(ApiUnavailable, match="on_row failed at row 1: OSError "):
         run_orders(installation, parts, orders(order(1), order(2)))
     assert parts.ledger.arrivals.unfinished("orders")[0].state is ArrivalState.LANDED
+    assert any("the disk" in (one.receipt or "") for one in parts.ledger.dead_letters.kept()), (
+        "all words are in the ledger"
+    )
     broken.unlink()
     installation.clock.advance(minutes=5)
     (request,) = installation.poll(parts, "orders")

@@ -138,9 +138,10 @@ class Arrivals:
 
     def renew(self, claim: Claim, *, until: datetime) -> None:
         """Extend the lease. Raises ClaimLost when another run has taken over, or it was given back."""
-        mine = (arrivals.c.id == claim.arrival_id) & (arrivals.c.token == claim.token)
+        mine = (arrivals.c.id == claim.arrival_id) & arrivals.c.lease_until.is_not(None)
         with self._database.write() as connection:
-            longer = sa.update(arrivals).where(mine, arrivals.c.lease_until.is_not(None)).values(lease_until=until)
+            fence(connection, claim)
+            longer = sa.update(arrivals).where(mine).values(lease_until=until)
             if connection.execute(longer).rowcount != 1:
                 raise ClaimLost("the lease has ended", feed=claim.feed, file=claim.partition)
 
