@@ -24,6 +24,7 @@ ImportProjectError
 │   ├── NotAllowed          readable, but the feed's rules forbid it: caps, names, kinds of member
 │   ├── Unreadable          the format fits but the content breaks it
 │   ├── TooManyQuarantined  more rows are set aside than the schema lets pass
+│   ├── FileCancelled       who handed it in took it back
 │   └── NotBookable         readable, but a control total is wrong
 ├── PostingError            the receiving API
 │   ├── ApiUnavailable      no answer, 408, 425, 429 or 5xx (retry)
@@ -31,7 +32,16 @@ ImportProjectError
 │   ├── ApiAnswerUnusable   an answer that breaks the agreement
 │   ├── ApiKeyReused        it says that a key of ours came with another body
 │   └── RowRejected         raised by `on_row`: this row must not be taken
-├── NotDelivered            an alert did not reach its receiver (retry)
+├── DeskRefused             what the front desk does not take, or does not show
+│   ├── NotKnown            no token, or one that does not hold
+│   ├── NotYours            the token's role does not allow it
+│   ├── NoSuchThing         no such feed, job or payment in the caller's workspace
+│   ├── BadForm             no file, an empty one, or a form that cannot be read
+│   ├── WrongKind           a file of a kind that the feed does not take
+│   ├── TooLarge            more bytes than the workspace may hand in
+│   ├── TooLate             it has ended, or something of it is decided
+│   └── TooMany             more files than the workspace may hand in at once (retry)
+├── NotDelivered            an alert, or the end of a job, did not reach its receiver (retry)
 └── NotConserved            rows or money in are not rows or money out: a defect of ours
 """
 
@@ -182,6 +192,10 @@ class TooManyQuarantined(FileRefused):
         super().__init__(what, do="have it sent again; or raise most_quarantined, and run it again")
 
 
+class FileCancelled(FileRefused):
+    """Who handed the file in took it back before anything was decided of it."""
+
+
 class NotBookable(FileRefused):
     """The file can be read, but its control totals are wrong."""
 
@@ -217,6 +231,48 @@ class ApiKeyReused(PostingError):
 
 class RowRejected(PostingError):
     """Raised by Python of the user's own (`on_row`): this row must not be taken, and trying again changes nothing."""
+
+
+class DeskRefused(ImportProjectError):
+    """What the front desk does not take, or does not show to this caller."""
+
+
+class NotKnown(DeskRefused):
+    """No token came, or one that does not hold."""
+
+
+class NotYours(DeskRefused):
+    """The token's role does not allow it."""
+
+
+class NoSuchThing(DeskRefused):
+    """The caller's workspace has no such feed, job, payment or posting."""
+
+
+class BadForm(DeskRefused):
+    """The form cannot be read, or holds no file, or an empty one."""
+
+
+class WrongKind(DeskRefused):
+    """The feed does not take files of this kind."""
+
+
+class TooLarge(DeskRefused):
+    """The file has more bytes than the workspace may hand in."""
+
+
+class TooLate(DeskRefused):
+    """The job has ended, or something of its file is decided already."""
+
+
+class TooMany(DeskRefused):
+    """The workspace has handed in too many files; try again in so many `seconds`."""
+
+    retry = True
+
+    def __init__(self, what: str, *, do: str, seconds: int) -> None:
+        self.seconds = seconds
+        super().__init__(what, do=do)
 
 
 class NotDelivered(ImportProjectError):

@@ -4,16 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, TypeVar
-
-import yaml
-from pydantic import BaseModel, ValidationError
+from typing import Any
 
 from import_project.config.apis import Api, field_problem
 from import_project.config.feed import Feed
-from import_project.config.mistakes import told
 from import_project.config.python_objects import is_reference, load_object
 from import_project.config.schemas import Schema
+from import_project.config.yaml_models import load_model
 from import_project.errors import ConfigError
 from import_project.matching.decide import Rules
 from import_project.matching.rules import RULES
@@ -24,8 +21,6 @@ from import_project.records.steps import Happening
 from import_project.records.terms import Breaking, Terms, Waits
 from import_project.validation.from_pandera import from_pandera
 from import_project.validation.schema import RowSchema, condition_problem, empty_rows
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,10 +152,10 @@ def load_feeds(folder: Path, environ: Mapping[str, str]) -> tuple[list[LoadedFee
 
 def load_feed(path: Path, environ: Mapping[str, str]) -> LoadedFeed:
     """Read one feed with its API and schema. Raises ConfigError."""
-    feed = _load(path, Feed, environ)
+    feed = load_model(path, Feed, environ)
     api = None
     if feed.post.api is not None:
-        api = _load(_named(path, "apis", "post.api", feed.post.api), Api, environ)
+        api = load_model(_named(path, "apis", "post.api", feed.post.api), Api, environ)
         if api.api != feed.post.api:
             raise ConfigError(
                 f"{path.parent / 'apis' / feed.post.api}.yaml: api: must be {feed.post.api}, as the file's name"
@@ -180,7 +175,7 @@ def _schema(path: Path, feed: Feed, environ: Mapping[str, str]) -> RowSchema | N
             return from_pandera(load_object(name, path.parent, f"{path}: schema"), name)
         except ConfigError as error:
             raise ConfigError(error.what if str(path) in error.what else f"{path}: {error.what}", do=error.do) from None
-    return _load(_named(path, "schemas", "schema", name), Schema, environ).row_schema()
+    return load_model(_named(path, "schemas", "schema", name), Schema, environ).row_schema()
 
 
 def _check_rows_endpoint(path: Path, feed: Feed, schema: RowSchema | None) -> None:
@@ -243,41 +238,3 @@ def _named(feed: Path, folder: str, key: str, name: str) -> Path:
     if not path.is_file():
         raise ConfigError(f"{feed}: {key}: no such file: {path}")
     return path
-
-
-def _load(path: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
-    try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
-    except yaml.MarkedYAMLError as error:
-        line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
-        raise ConfigError(f"{path}:{line} {error.problem}") from None
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
-    if not isinstance(data, Mapping):
-        raise ConfigError(f"{path}: expected keys and values")
-    try:
-        return model.model_validate(data, context={"environ": environ, "folder": path.parent.absolute()})
-    except ValidationError as errors:
-        raise ConfigError(f"{path}: {told(errors, model)}") from None
-    except (OverflowError, RecursionError) as error:
-        raise ConfigError(f"{path}: a value is beyond all measure: {error}") from None
-
-
-class _UniqueKeys(yaml.SafeLoader):
-    """SafeLoader that refuses a key given twice; plain YAML would silently take the last."""
-
-
-def _unique_mapping(loader: _UniqueKeys, node: yaml.MappingNode) -> dict[Any, Any]:
-    seen: set[Any] = set()
-    for key, _ in node.value:
-        name = loader.construct_object(key)
-        if not isinstance(name, str | int | float | bool | None):
-            what = "a key cannot hold keys of its own; put what has braces in quotes"
-            raise yaml.constructor.ConstructorError(None, None, what, key.start_mark)
-        if name in seen:
-            raise yaml.constructor.ConstructorError(None, None, f"{name}: the key is given twice", key.start_mark)
-        seen.add(name)
-    return loader.construct_mapping(node)
-
-
-_UniqueKeys.add_constructor(yaml.resolver.BaseResolver.DEFAULT_MAPPING_TAG, _unique_mapping)

@@ -66,6 +66,7 @@ class Settings(Strict):
         default=365, description="how long the ledger keeps attempts at steps, and alerts that have arrived"
     )
     log: Literal["text", "json"] = Field(default="text", description="how events are written to stderr")
+    hook_hosts: str = Field(default="", description="hosts that may be told of ended jobs, with commas; empty: none")
     traces: Address | None = Field(
         default=None, description="OpenTelemetry collector (OTLP over HTTP) that gets traces"
     )

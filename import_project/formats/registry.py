@@ -32,6 +32,25 @@ ROW_FORMATS: Mapping[str, str] = {
     "python": "import_project.formats.python",
 }
 
+#: How files of a format are usually called; others call them as their feed's pattern does.
+SUFFIXES: Mapping[str, frozenset[str]] = {
+    "delimited": frozenset({".csv", ".tsv", ".txt"}),
+    "json": frozenset({".json"}),
+    "jsonl": frozenset({".jsonl", ".ndjson"}),
+    "excel": frozenset({".xlsx"}),
+    "parquet": frozenset({".parquet"}),
+    "avro": frozenset({".avro"}),
+    "orc": frozenset({".orc"}),
+    "xml": frozenset({".xml"}),
+    "sepa": frozenset({".xml"}),
+    "fixed_width": frozenset({".txt", ".dat"}),
+    "bgmax": frozenset({".txt"}),
+    "mt940": frozenset({".sta", ".txt", ".mt940"}),
+    "bai2": frozenset({".bai", ".bai2", ".txt"}),
+    "ocr_giro": frozenset({".txt"}),
+    "finnish_references": frozenset({".txt"}),
+}
+
 FORMATS: Mapping[str, str] = {**BANK_FORMATS, **ROW_FORMATS}
 
 

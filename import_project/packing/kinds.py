@@ -8,6 +8,8 @@ from import_project.packing.pgp_packets import is_message
 Kind = Literal["gz", "zst", "zip", "tar", "pgp"]
 
 HEAD = 512
+#: How packed files are usually called.
+PACKED_SUFFIXES = (".gz", ".zst", ".zip", ".tar", ".tgz", ".pgp", ".gpg", ".asc")
 
 # The second zip mark is an archive without members, the third one that was split into volumes.
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06", b"PK\x07\x08")

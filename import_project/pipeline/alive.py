@@ -12,6 +12,8 @@ from import_project.pipeline.parts import Parts
 from import_project.records.alerts import Alert
 
 _NAME = "feeds evaluated"
+#: Under this name a worker of the front desk says that it lives.
+DESK_WORKER = "desk worker"
 
 
 def beat(parts: Parts, again_in: timedelta | None = None) -> None:

@@ -104,6 +104,26 @@ def unmatch_by_hand(
     return _carried_out(parts, loaded, payment, decide, owner)
 
 
+def reject_by_hand(
+    parts: Parts, loaded: LoadedFeed, payment: DecidedPayment, hand: Hand, *, owner: str
+) -> DecidedPayment:
+    """Say that none of the proposals for a payment is right: it stays unmatched, no rule decides it again, and that is
+    posted. Raises ConfigError when it settles invoices, or was taken back."""
+    if payment.reason is None or _settles(parts, payment):
+        raise ConfigError("the payment settles invoices", do="unmatch it")
+    if payment.taken_back_by is not None or payment.reason in {UnmatchedReason.NOT_BOOKED, UnmatchedReason.REVERSED}:
+        raise ConfigError("the payment moved no money, or it was taken back: there is nothing to reject")
+
+    async def decide(held: Held) -> Facts:
+        told = f"proposals rejected by {hand.by}" + (f": {hand.note}" if hand.note else "")
+        match = Match(payment=payment.payment, rule=RULE[0], rule_version=RULE[1], reason=payment.reason, evidence=told)
+        decision = Decision(match=match, remittance=payment.remittance, decided_by=hand.by, note=hand.note)
+        made = list(drafts(decision, held.loaded.feed.post, {}))
+        return _decided(held, payment, lambda _taken: made, held.parts.clock())
+
+    return _carried_out(parts, loaded, payment, decide, owner)
+
+
 def _settles(parts: Parts, payment: DecidedPayment) -> tuple[Allocation, ...]:
     """Return what the API has or will have of a payment, whatever was decided since: a rejected posting is none."""
     name = payment.payment.payment_id

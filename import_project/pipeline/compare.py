@@ -105,11 +105,11 @@ def occurrence(file: Listed, known: Iterable[Arrival]) -> int:
     return max((a.occurrence + 1 for a in known if (a.name, a.size, a.mtime) == facts), default=0)
 
 
-def partition_key(file: Listed, first_seen: datetime) -> str:
+def partition_key(file: Listed, first_seen: datetime, mark: str = "") -> str:
     """Return the file's key in Dagster: its name, made safe, and a fingerprint of its facts and of when it was seen.
 
-    The time makes it unlike the key of any file that had the same facts before.
+    The time makes it unlike the key of any file that had the same facts before, and so does a `mark` of its own.
     """
-    facts = f"{file.name}\n{file.size}\n{int(file.mtime.timestamp())}\n{first_seen.isoformat()}"
+    facts = f"{file.name}\n{file.size}\n{int(file.mtime.timestamp())}\n{first_seen.isoformat()}{mark}"
     fingerprint = sha256(facts.encode()).hexdigest()
     return f"{re.sub(r'[^A-Za-z0-9._-]+', '_', file.name)[:100]}~{fingerprint[:10]}"

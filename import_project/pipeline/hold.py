@@ -12,6 +12,7 @@ from decimal import Decimal
 from import_project.config.load import LoadedFeed
 from import_project.errors import (
     ClaimLost,
+    FileCancelled,
     FileRefused,
     ImportProjectError,
     LedgerUnavailable,
@@ -189,7 +190,15 @@ def also_held(held: Held, partition: str) -> Iterator[Held]:
 
 
 async def _awaited(step: Step, held: Held) -> Facts | None:
+    arrival = held.arrival
+    if arrival.cancelled_by is not None and not arrival.state.ended and not _decided(held):
+        raise FileCancelled(f"taken back by {arrival.cancelled_by}")
     return await step(held)
+
+
+def _decided(held: Held) -> bool:
+    sha256 = held.arrival.sha256
+    return sha256 is not None and held.parts.ledger.decisions.any_decided(held.feed, sha256)
 
 
 def _refuse(held: Held, refusal: FileRefused) -> None:
@@ -198,7 +207,8 @@ def _refuse(held: Held, refusal: FileRefused) -> None:
     if isinstance(refusal, TooManyQuarantined):
         accepted = refusal.rows - refusal.quarantined
         counts = Counts(rows=refusal.rows, accepted=accepted, quarantined=refusal.quarantined)
-    held.parts.ledger.outcomes.conclude(held.claim, ArrivalState.FAILED, counts, {}, now, error=refusal.what)
+    state = ArrivalState.CANCELLED if isinstance(refusal, FileCancelled) else ArrivalState.FAILED
+    held.parts.ledger.outcomes.conclude(held.claim, state, counts, {}, now, error=refusal.what)
     asyncio.run(try_move_aside(held.parts, held.loaded, held.claim.partition))
     held.parts.ledger.arrivals.release(held.claim)
 

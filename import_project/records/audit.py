@@ -13,13 +13,14 @@ FIRST = "0" * 64
 
 
 class Act(StrEnum):
-    """What was done: the log begun, decided, sent to the API, answered, or told by a person."""
+    """What was done: the log begun, decided, sent to the API, answered, told by a person, or done at the front desk."""
 
     BEGUN = "begun"
     DECIDED = "decided"
     SENT = "sent"
     ANSWERED = "answered"
     BY_HAND = "by_hand"
+    DESK = "desk"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,6 +15,7 @@ class ArrivalState(StrEnum):
     LANDED = "landed"  # its bytes are in landing
     DONE = "done"
     FAILED = "failed"  # refused, with a reason
+    CANCELLED = "cancelled"  # who handed it in took it back before anything was decided of it
     UNPACKED = "unpacked"  # it held files, which are arrivals of their own now
     DUPLICATE = "duplicate"  # bytes the feed has had before
     SKIPPED = "skipped"  # new bytes under a known name, which the feed does not want
@@ -67,6 +68,7 @@ class Arrival:
     `token` grows with each claim: an action with an older token is refused. `looks` counts the listings that showed it
     unchanged, the last of them at `looked_at`; `missing` those in a row that did not show it. `container` is the
     arrival of the archive that it came in, `packed_sha256` its own bytes as they came, where they are packed.
+    `cancelled_by` asked to take it back.
     """
 
     id: int
@@ -94,6 +96,7 @@ class Arrival:
     missing: int = 0
     container: int | None = None
     packed_sha256: str | None = None
+    cancelled_by: str | None = None
 
     @property
     def facts(self) -> tuple[int, datetime, str | None]:

@@ -26,10 +26,11 @@ class Landing:
         """Where the bytes with this sha256 are, or would be."""
         return self.root / sha256[:2] / sha256
 
-    async def receive(self, chunks: AsyncIterator[bytes], *, expected_size: int) -> Landed:
+    async def receive(self, chunks: AsyncIterator[bytes], *, expected_size: int | None) -> Landed:
         """Write a stream to disk, hashing on the way, and keep it under its sha256.
 
-        Raises FileChanged when the stream is not `expected_size` bytes long, StoreFull when the disk refuses.
+        Raises FileChanged when the stream is not `expected_size` bytes long, where that is known; StoreFull when the
+        disk refuses.
         """
         writing: asyncio.Future[Any] | None = None
         with disk_errors(f"write to landing {self.root}"), part_file(self.root) as path:
@@ -143,10 +144,10 @@ class _Part:
             self._hashed.update(chunk)
             self._size += self._out.write(chunk)
 
-    def end(self, last: list[bytes], expected_size: int, place: Callable[[str], Path]) -> Landed:
+    def end(self, last: list[bytes], expected_size: int | None, place: Callable[[str], Path]) -> Landed:
         self.write(last)
         self.close()
-        if self._size != expected_size:
+        if expected_size is not None and self._size != expected_size:
             raise FileChanged(f"{self._size} bytes came where {expected_size} were listed")
         sha256 = self._hashed.hexdigest()
         settle(self._path, place(sha256))

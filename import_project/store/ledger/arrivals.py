@@ -1,7 +1,7 @@
 """Arrivals in the ledger from the moment they are due: who holds them, what they brought, how they ended. What polls
 saw is in `sightings`; which change is due is decided by the caller."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -16,13 +16,13 @@ from import_project.store.ledger.tables import arrivals, files, outcomes, postin
 
 FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _CHUNK = 500
-_UNUSED = (ArrivalState.FAILED, ArrivalState.SKIPPED)
+_REFUSED = (ArrivalState.FAILED, ArrivalState.CANCELLED)
+_UNUSED = (*_REFUSED, ArrivalState.SKIPPED)
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
 
 
-def as_arrival(row: sa.Row[Any]) -> Arrival:
-    """Return a row of FIELDS as a record."""
-    values = row._asdict()
+def as_arrival(values: Mapping[str, Any]) -> Arrival:
+    """Return the values of FIELDS as a record."""
     return Arrival(**{**values, "state": ArrivalState(values["state"])})
 
 
@@ -46,14 +46,14 @@ class Arrivals:
             row = connection.execute(query).one_or_none()
         if row is None:
             raise FileVanished("the ledger knows no such file", feed=feed, file=partition)
-        return as_arrival(row)
+        return as_arrival(row._asdict())
 
     def called(self, name: str, feed: str | None = None) -> list[Arrival]:
         """Return the arrivals of this name or partition key, of a feed or of all, oldest first."""
         query = sa.select(*FIELDS).where((arrivals.c.name == name) | (arrivals.c.partition == name))
         query = query.where(arrivals.c.feed == feed) if feed else query
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def unfinished(self, feed: str) -> list[Arrival]:
         """Return the arrivals that need a run, in the order they were first seen: to bring them to their end, or to
@@ -64,20 +64,22 @@ class Arrivals:
         ended = (arrivals.c.state == ArrivalState.DONE) & unsent
         query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.state.in_(_OPEN) | ended)
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def troubled(self, most: int) -> list[Arrival]:
         """Return files that failed and are tried again, the next one due first; at most so many."""
         query = sa.select(*FIELDS).where(arrivals.c.state.in_(_OPEN), arrivals.c.error.is_not(None))
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.retry_at).limit(most))]
+            return [
+                as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.retry_at).limit(most))
+            ]
 
     def open_files(self, feed: str | None) -> list[Arrival]:
         """Return the files that have not ended, of a feed or of all, in the order they were first seen."""
         query = sa.select(*FIELDS).where(arrivals.c.state.not_in(ENDED))
         query = query.where(arrivals.c.feed == feed) if feed else query
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def needed(self, files: Sequence[str], *, since: datetime, now: datetime) -> set[tuple[str, str]]:
         """Return feed and id of those files that may still be read: not ended, or ended since, or held by a run, or
@@ -121,7 +123,7 @@ class Arrivals:
             row = connection.execute(sa.select(*FIELDS).where(where).with_for_update()).one_or_none()
             if row is None or row.state == ArrivalState.VANISHED:
                 raise FileVanished("no such file waits any more", feed=feed, file=partition)
-            held = as_arrival(row)
+            held = as_arrival(row._asdict())
             if held.held(now) and held.owner != owner:
                 raise ClaimLost(f"run {held.owner} holds this file", feed=feed, file=partition, do="wait for it to end")
             values: dict[str, Any] = {"owner": owner, "lease_until": now + lease}
@@ -132,7 +134,7 @@ class Arrivals:
                 arrivals.c.started_at, sa.bindparam("started", now, type_=arrivals.c.started_at.type)
             )
             connection.execute(sa.update(arrivals).where(arrivals.c.id == held.id).values(started_at=started, **values))
-            taken = as_arrival(connection.execute(sa.select(*FIELDS).where(where)).one())
+            taken = as_arrival(connection.execute(sa.select(*FIELDS).where(where)).one()._asdict())
         claim = Claim(arrival_id=taken.id, feed=feed, partition=partition, owner=owner, token=taken.token)
         return taken, claim
 
@@ -176,7 +178,7 @@ class Arrivals:
         """Record that the content's bytes are ours."""
         with self._database.write() as connection:
             fence(connection, claim)
-            self._bring(connection, claim.feed, landed, claim.arrival_id, now)
+            bring(self._database, connection, claim.feed, landed, claim.arrival_id, now)
             values = {"sha256": landed.sha256, "state": ArrivalState.LANDED, "error": None}
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
 
@@ -192,21 +194,16 @@ class Arrivals:
             for file, partition, landed in members:
                 if (file.name, landed.sha256) in before:
                     continue
-                same = (arrivals.c.feed == claim.feed) & (arrivals.c.name == file.name)
-                same &= (arrivals.c.size == file.size) & (arrivals.c.mtime == _bound(file.mtime))
-                occurrence = connection.execute(sa.select(_next_occurrence(arrivals)).where(same)).scalar_one()
-                row = {"feed": claim.feed, "name": file.name, "size": file.size, "mtime": file.mtime}
-                row |= {"occurrence": occurrence, "partition": partition, "state": ArrivalState.LANDED, "looks": 1}
-                row |= {"sha256": landed.sha256, "first_seen_at": now, "container": claim.arrival_id}
-                made = connection.execute(sa.insert(arrivals).values(**row)).inserted_primary_key
-                assert made is not None
-                self._bring(connection, claim.feed, landed, made[0], now)
+                row = {"sha256": landed.sha256, "container": claim.arrival_id, "state": ArrivalState.LANDED}
+                made = add_landed(connection, claim.feed, file, partition, now, **row)
+                bring(self._database, connection, claim.feed, landed, made, now)
 
     def bringer(self, feed: str, sha256: str) -> Arrival:
         """Return the arrival that these bytes are held for; every other one with the same bytes is a duplicate."""
         query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)
         with self._database.read() as connection:
-            return as_arrival(connection.execute(query.where(files.c.feed == feed, files.c.sha256 == sha256)).one())
+            row = connection.execute(query.where(files.c.feed == feed, files.c.sha256 == sha256)).one()
+            return as_arrival(row._asdict())
 
     def brought(self, arrival: Arrival, sha256: str) -> Arrival:
         """Return the arrival that these bytes would be held for if the given one brought them now."""
@@ -214,7 +211,7 @@ class Arrivals:
         query = query.where(files.c.feed == arrival.feed, files.c.sha256 == sha256, arrivals.c.state.not_in(_UNUSED))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
-        return arrival if row is None else as_arrival(row)
+        return arrival if row is None else as_arrival(row._asdict())
 
     def namesakes(self, arrival: Arrival) -> list[Arrival]:
         """Return earlier files of the same name that brought other bytes and were not refused, oldest first."""
@@ -223,10 +220,10 @@ class Arrivals:
             arrivals.c.name == arrival.name,
             arrivals.c.id < arrival.id,
             arrivals.c.sha256.is_not(None),
-            arrivals.c.state != ArrivalState.FAILED,
+            arrivals.c.state.not_in(_REFUSED),
         )
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def end(self, claim: Claim, state: ArrivalState, *, error: str | None = None) -> None:
         """Give the arrival its final state, with the reason when it was refused."""
@@ -243,6 +240,12 @@ class Arrivals:
             query = sa.select(arrivals.c.failures).where(arrivals.c.id == claim.arrival_id)
             return int(connection.execute(query).scalar_one())
 
+    def cancel(self, arrival_id: int, by: str) -> None:
+        """Record that a file is to be taken back; its next step ends it, if nothing is decided of it by then."""
+        with self._database.write() as connection:
+            mine = (arrivals.c.id == arrival_id) & arrivals.c.state.not_in(ENDED)
+            connection.execute(sa.update(arrivals).where(mine).values(cancelled_by=by, retry_at=None))
+
     def set_aside(self, arrival_id: int, path: str, now: datetime, *, error: str | None) -> None:
         """Record where the sender's copy was put when all was done, and what is wrong with it."""
         with self._database.write() as connection:
@@ -254,17 +257,32 @@ class Arrivals:
             fence(connection, claim)
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
 
-    def _bring(self, connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime) -> None:
-        """Let the arrival be the one that brought these bytes, unless an earlier one did, and they were imported.
 
-        One that was refused may have been so for our mistake, one that was skipped for its name: then this delivery is
-        the file now.
-        """
-        new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
-        connection.execute(self._database.insert_new(files).values(**new, arrival_id=arrival_id))
-        unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_(_UNUSED))
-        same = (files.c.feed == feed) & (files.c.sha256 == landed.sha256) & files.c.arrival_id.in_(unused)
-        connection.execute(sa.update(files).where(same).values(arrival_id=arrival_id))
+def add_landed(connection: Connection, feed: str, file: Listed, partition: str, now: datetime, **values: Any) -> int:
+    """Add an arrival that comes from no listing: its bytes are here already. Returns its id."""
+    same = (arrivals.c.feed == feed) & (arrivals.c.name == file.name)
+    same &= (arrivals.c.size == file.size) & (arrivals.c.mtime == _bound(file.mtime))
+    occurrence = connection.execute(sa.select(_next_occurrence(arrivals)).where(same)).scalar_one()
+    row = {"feed": feed, "name": file.name, "size": file.size, "mtime": file.mtime, "occurrence": occurrence}
+    row |= {"partition": partition, "looks": 1, "first_seen_at": now}
+    made = connection.execute(sa.insert(arrivals).values(**row, **values)).inserted_primary_key
+    assert made is not None
+    return int(made[0])
+
+
+def bring(
+    database: Database, connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime
+) -> None:
+    """Let the arrival be the one that brought these bytes, unless an earlier one did, and they were imported.
+
+    One that was refused may have been so for our mistake, one that was skipped for its name: then this delivery is
+    the file now.
+    """
+    new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
+    connection.execute(database.insert_new(files).values(**new, arrival_id=arrival_id))
+    unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_(_UNUSED))
+    same = (files.c.feed == feed) & (files.c.sha256 == landed.sha256) & files.c.arrival_id.in_(unused)
+    connection.execute(sa.update(files).where(same).values(arrival_id=arrival_id))
 
 
 def _bound(moment: datetime) -> sa.BindParameter[datetime]:

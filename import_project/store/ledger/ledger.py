@@ -8,12 +8,14 @@ from import_project.store.ledger.database import Database
 from import_project.store.ledger.dead_letters import DeadLetters
 from import_project.store.ledger.decisions import Decisions
 from import_project.store.ledger.heartbeats import Heartbeats
+from import_project.store.ledger.jobs import Jobs
 from import_project.store.ledger.outcomes import Outcomes
 from import_project.store.ledger.payments import Payments
 from import_project.store.ledger.postings import Postings
 from import_project.store.ledger.sightings import Sightings
 from import_project.store.ledger.statements import Statements
 from import_project.store.ledger.steps import Steps
+from import_project.store.ledger.tokens import Tokens
 
 
 class Ledger:
@@ -34,6 +36,8 @@ class Ledger:
         self.alerts = Alerts(self.database)
         self.steps = Steps(self.database)
         self.heartbeats = Heartbeats(self.database)
+        self.jobs = Jobs(self.database)
+        self.tokens = Tokens(self.database)
 
     def close(self) -> None:
         """Give all connections back."""

@@ -36,7 +36,7 @@ class Sightings:
             arrivals.c.state.in_(_NOT_VANISHED),
         )
         with self._database.read() as connection:
-            return [as_arrival(row) for row in connection.execute(query.order_by(arrivals.c.id))]
+            return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
 
     def named(self, feed: str, names: Sequence[str]) -> list[Arrival]:
         """Return all arrivals a feed ever had under `names`, oldest first."""
@@ -45,7 +45,7 @@ class Sightings:
             for start in range(0, len(names), _CHUNK):
                 some = arrivals.c.name.in_(names[start : start + _CHUNK])
                 query = sa.select(*FIELDS).where(arrivals.c.feed == feed, some).order_by(arrivals.c.id)
-                found += [as_arrival(row) for row in connection.execute(query)]
+                found += [as_arrival(row._asdict()) for row in connection.execute(query)]
         return found
 
     def ended(self, feed: str) -> set[Identity]:

@@ -38,6 +38,7 @@ arrivals = sa.Table(
     sa.Column("missing", sa.Integer, nullable=False, server_default="0"),
     sa.Column("container", sa.Integer),
     sa.Column("packed_sha256", sa.String(64)),
+    sa.Column("cancelled_by", sa.Text),
     sa.UniqueConstraint("feed", "name", "size", "mtime", "occurrence", name="one_arrival"),
     sa.UniqueConstraint("feed", "partition", name="one_partition"),
     sa.Index("arrivals_by_state", "feed", "state"),

@@ -1,0 +1,146 @@
+"""The front desk as an ASGI application: routes, the page, what errors become, and what goes on beside requests."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from importlib.metadata import version
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.datastructures import MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from import_project.api import health, jobs, page, review
+from import_project.api.answers import Refusal
+from import_project.api.desk import Desk
+from import_project.api.hooks import tell_ends
+from import_project.config.settings import Settings
+from import_project.errors import (
+    BadForm,
+    ClaimLost,
+    ConfigError,
+    DecidedMeanwhile,
+    FileRefused,
+    ImportProjectError,
+    NoSuchThing,
+    NotKnown,
+    NotYours,
+    PostingError,
+    SourceError,
+    StoreError,
+    TooLarge,
+    TooLate,
+    TooMany,
+    WrongKind,
+)
+from import_project.pipeline.wiring import build_parts
+
+_STATUS: tuple[tuple[type[ImportProjectError], int], ...] = (
+    (NotKnown, 401),
+    (NotYours, 403),
+    (NoSuchThing, 404),
+    (TooLate, 409),
+    (ClaimLost, 409),
+    (DecidedMeanwhile, 409),
+    (TooLarge, 413),
+    (WrongKind, 415),
+    (TooMany, 429),
+    (BadForm, 400),
+    (ConfigError, 400),
+    (FileRefused, 400),
+    (StoreError, 503),
+    (PostingError, 503),
+    (SourceError, 503),
+)
+
+
+def build_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
+    """Build the application of an installation. Nothing is connected to before the first request."""
+    desk = Desk(build_parts(settings, environ), settings, environ)
+
+    @asynccontextmanager
+    async def beside(_app: FastAPI) -> AsyncIterator[None]:
+        tasks = [asyncio.create_task(desk.write_jobs()), asyncio.create_task(tell_ends(desk))]
+        try:
+            yield
+        finally:
+            for task in tasks:
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+            desk.parts.close()
+
+    app = FastAPI(
+        title="import_project: the front desk",
+        version=version("import_project"),
+        description="Hand in a file, get a ticket, watch it, read what was wrong.",
+        lifespan=beside,
+        docs_url=None,
+        redoc_url=None,
+        responses={422: {"model": Refusal, "description": "a value that cannot be read"}},
+    )
+    app.state.desk = desk
+    for part in (health, jobs, review, page):
+        app.include_router(part.router)
+    app.add_exception_handler(ImportProjectError, _refused)
+    app.add_exception_handler(RequestValidationError, _invalid)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_middleware(_Guarded)
+    return app
+
+
+class _Guarded:
+    """Lets no answer be framed, sniffed, kept by others, or load anything from elsewhere."""
+
+    _HEADERS: Mapping[str, str] = {
+        "x-content-type-options": "nosniff",
+        "x-frame-options": "DENY",
+        "referrer-policy": "no-referrer",
+        "content-security-policy": (
+            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
+            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+        ),
+        "cache-control": "no-store",
+    }
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        async def guarded(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._HEADERS.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
+
+
+def _refused(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, ImportProjectError)
+    status = next((code for kind, code in _STATUS if isinstance(error, kind)), 500)
+    headers = {}
+    if isinstance(error, TooMany):
+        headers["retry-after"] = str(error.seconds)
+    elif status == 503:
+        headers["retry-after"] = "30"
+    elif status == 401:
+        headers["www-authenticate"] = "Bearer"
+    return JSONResponse({"error": error.what, "do": error.do}, status_code=status, headers=headers)
+
+
+def _invalid(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, RequestValidationError)
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"] if part != "body")
+    told = {"error": f"{where}: {first['msg']}", "do": None}
+    return JSONResponse(told, status_code=422)
+
+
+def _http(_request: Request, error: Exception) -> JSONResponse:
+    assert isinstance(error, HTTPException)
+    told = {"error": str(error.detail), "do": None}
+    return JSONResponse(told, status_code=error.status_code, headers=dict(error.headers or {}))

@@ -1,0 +1,93 @@
+"""A worker of the front desk: runs the files that were handed in, one after the other, in this warm process, each by
+its feed's own job, recorded in the instance as any run."""
+
+import os
+from collections.abc import Callable
+from datetime import timedelta
+
+import dagster as dg
+
+from import_project.config.load import LoadedFeed, load_feeds
+from import_project.config.settings import Settings
+from import_project.defs.file_run import FileRun, job_of, run_here
+from import_project.defs.resources import INTERRUPTS
+from import_project.defs.runs import end_dead_runs
+from import_project.errors import ImportProjectError, one_line
+from import_project.logs import LOG, write_logs
+from import_project.pipeline.alive import DESK_WORKER
+from import_project.pipeline.parts import Parts
+from import_project.pipeline.see import REQUEST_LASTS, Request
+from import_project.pipeline.wiring import build_parts
+from import_project.records.jobs import Job
+
+_LOOK_SECONDS = 0.2
+_BEAT_EVERY = timedelta(seconds=10)
+
+
+def work(instance: dg.DagsterInstance, stopping: Callable[[float], bool]) -> None:
+    """Run what is handed in until `stopping`, which is given how long it may wait, says that it is enough.
+
+    A feed that fails, or a ledger that does not answer, ends no worker.
+    """
+    settings = Settings.read(os.environ)
+    write_logs(settings.log)
+    parts = build_parts(settings, os.environ, interrupts=INTERRUPTS)
+    feeds, last_beat, wait = _Feeds(settings), None, 0.0
+    try:
+        while not stopping(wait):
+            wait = _LOOK_SECONDS
+            try:
+                now = parts.clock()
+                if last_beat is None or now - last_beat >= _BEAT_EVERY:
+                    parts.ledger.heartbeats.beat(DESK_WORKER, now)
+                    feeds.end_dead(instance, parts)
+                    last_beat = now
+                job = parts.ledger.jobs.take(now, again_at=now + REQUEST_LASTS)
+                if job is not None:
+                    wait = 0.0
+                    _run(instance, parts, feeds, job)
+            except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on
+                told = error.line if isinstance(error, ImportProjectError) else f"{type(error).__name__}: {error}"
+                LOG.error("a worker goes on", extra={"fields": {"error": one_line(told)}})
+                wait = 1.0
+    finally:
+        parts.close()
+
+
+def _run(instance: dg.DagsterInstance, parts: Parts, feeds: "_Feeds", job: Job) -> FileRun | None:
+    arrival = job.arrival
+    found = feeds.of(arrival.feed)
+    if found is None:
+        LOG.warning("a file waits for its feed", extra={"fields": {"feed": arrival.feed, "file": arrival.name}})
+        return None
+    partition = arrival.partition or ""
+    request = Request(partition=partition, key=f"{partition}#{arrival.requests + 1}", name=arrival.name)
+    return run_here(instance, parts, found[0], found[1], request)
+
+
+class _Feeds:
+    """Feeds with their jobs, built once for each state of their files."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self._stamp: tuple[tuple[str, float], ...] | None = None
+        self._feeds: dict[str, LoadedFeed] = {}
+        self._jobs: dict[str, dg.JobDefinition] = {}
+
+    def of(self, name: str) -> tuple[LoadedFeed, dg.JobDefinition] | None:
+        """Return a feed and its job; None when there is no such feed that can be used."""
+        stamp = tuple(sorted((str(p), p.stat().st_mtime) for p in self._settings.feeds.rglob("*") if p.is_file()))
+        if stamp != self._stamp:
+            feeds, _ = load_feeds(self._settings.feeds, os.environ)
+            self._feeds, self._jobs, self._stamp = {f.name: f for f in feeds}, {}, stamp
+        feed = self._feeds.get(name)
+        if feed is None:
+            return None
+        if name not in self._jobs:
+            self._jobs[name] = job_of(feed)
+        return feed, self._jobs[name]
+
+    def end_dead(self, instance: dg.DagsterInstance, parts: Parts) -> None:
+        """End runs of killed workers in Dagster, of the feeds that this one has worked for."""
+        for name in self._jobs:
+            end_dead_runs(instance, parts, name)

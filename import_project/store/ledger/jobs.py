@@ -1,0 +1,203 @@
+"""Jobs of the front desk in the ledger: handed in, listed, taken by a worker, told to whoever waits for them."""
+
+from collections import Counter
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.engine import Connection
+
+from import_project.errors import TooMany
+from import_project.records.audit import Act
+from import_project.records.files import ENDED, ArrivalState, Landed, Listed
+from import_project.records.jobs import HandIn, Job, JobState
+from import_project.store.ledger.arrivals import FIELDS, add_landed, as_arrival, bring
+from import_project.store.ledger.audit import append
+from import_project.store.ledger.database import Database
+from import_project.store.ledger.desk_tables import jobs
+from import_project.store.ledger.tables import arrivals, outcomes
+
+_MINUTE = timedelta(minutes=1)
+_OURS = [jobs.c[n] for n in ("number", "id", "workspace", "handed_in_by", "created_at")]
+_QUERY = (
+    sa.select(
+        *(column.label(f"job_{column.name}") for column in _OURS),
+        arrivals.c.started_at.label("job_started_at"),
+        sa.func.coalesce(outcomes.c.concluded_at, outcomes.c.finished_at).label("job_completed_at"),
+        *FIELDS,
+    )
+    .join(arrivals, arrivals.c.id == jobs.c.arrival_id)
+    .outerjoin(outcomes, outcomes.c.arrival_id == arrivals.c.id)
+)
+
+
+class Jobs:
+    """The `jobs` table."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def hand_in(self, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | TooMany]:
+        """Make a job and an arrival of each file, with its partition key, in one transaction.
+
+        Returns the id of each job, of the earlier one where its key is known; or why it is refused.
+        """
+        made: list[str | TooMany] = []
+        with self._database.write() as connection:
+            waiting, lately = Counter[str](), Counter[str]()
+            for name in {one.workspace for one, _ in some}:
+                waiting[name] = connection.execute(_waiting(name)).scalar_one()
+                lately[name] = connection.execute(_since(name, now - _MINUTE)).scalar_one()
+            for one, partition in some:
+                known = _known(connection, one)
+                refused = None if known else _refused(one, waiting[one.workspace], lately[one.workspace])
+                if known or refused:
+                    made.append(known or refused or "")
+                    continue
+                self._add(connection, one, partition, now)
+                waiting[one.workspace] += 1
+                lately[one.workspace] += 1
+                made.append(one.job_id)
+        return made
+
+    def _add(self, connection: Connection, one: HandIn, partition: str, now: datetime) -> None:
+        landed = Landed(sha256=one.sha256, size=one.size)
+        file = Listed(name=one.name, size=one.size, mtime=now.replace(microsecond=0))
+        if one.packed:
+            values: dict[str, Any] = {"state": ArrivalState.CLAIMED, "packed_sha256": one.sha256}
+        else:
+            values = {"state": ArrivalState.LANDED, "sha256": one.sha256}
+        arrival_id = add_landed(connection, one.feed, file, partition, now, **values)
+        if not one.packed:
+            bring(self._database, connection, one.feed, landed, arrival_id, now)
+        row: dict[str, Any] = {"id": one.job_id, "workspace": one.workspace, "handed_in_by": one.by, "key": one.key}
+        row |= {"arrival_id": arrival_id, "created_at": now, "hook_at": now if one.hook else None}
+        connection.execute(sa.insert(jobs).values(**row))
+        told = {"handed in": {"job": one.job_id, "name": one.name, "bytes": one.size}}
+        append(self._database, connection, Act.DESK, told, feed=one.feed, file=one.sha256, by=one.by, now=now)
+
+    def waiting(self, workspace: str) -> int:
+        """Return how many jobs of a workspace have not ended."""
+        with self._database.read() as connection:
+            return int(connection.execute(_waiting(workspace)).scalar_one())
+
+    def since(self, workspace: str, moment: datetime) -> int:
+        """Return how many jobs of a workspace were handed in since a moment."""
+        with self._database.read() as connection:
+            return int(connection.execute(_since(workspace, moment)).scalar_one())
+
+    def of(self, workspace: str, job_id: str) -> Job | None:
+        """Return a workspace's job; None where it has none of that id."""
+        return next(iter(self._jobs((jobs.c.workspace == workspace) & (jobs.c.id == job_id), 1)), None)
+
+    def all(
+        self,
+        workspace: str,
+        now: datetime,
+        *,
+        state: JobState | None = None,
+        feed: str | None = None,
+        before: int | None = None,
+        most: int = 50,
+    ) -> list[Job]:
+        """Return jobs of a workspace, the newest first; those before a number, in a state, of a feed."""
+        where = jobs.c.workspace == workspace
+        where = where if feed is None else where & (arrivals.c.feed == feed)
+        where = where if before is None else where & (jobs.c.number < before)
+        return self._jobs(where if state is None else where & _is(state, now), most)
+
+    def states(self, now: datetime) -> dict[JobState, int]:
+        """Return how many jobs of all workspaces are in each state."""
+        found: dict[JobState, int] = {}
+        with self._database.read() as connection:
+            for state in JobState:
+                query = sa.select(sa.func.count()).select_from(jobs).join(arrivals, arrivals.c.id == jobs.c.arrival_id)
+                found[state] = connection.execute(query.where(_is(state, now))).scalar_one()
+        return found
+
+    def take(self, now: datetime, *, again_at: datetime) -> Job | None:
+        """Take the oldest job that is due a run; until `again_at` nobody else takes it, unless a run fails before."""
+        due = arrivals.c.state.not_in(ENDED) & (arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now))
+        due &= arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)
+        found = self._jobs(due, 1, oldest=True)
+        if not found:
+            return None
+        with self._database.write() as connection:
+            mine = sa.update(arrivals).where(due, arrivals.c.id == found[0].arrival.id)
+            taken = connection.execute(mine.values(requests=arrivals.c.requests + 1, retry_at=again_at))
+        return found[0] if taken.rowcount == 1 else None
+
+    def to_tell(self, now: datetime, *, again_at: datetime, most: int) -> list[tuple[Job, int]]:
+        """Take ended jobs whose workspace waits to be told, each with how often that was tried before."""
+        due = jobs.c.told_at.is_(None) & (jobs.c.hook_at <= now) & arrivals.c.state.in_(ENDED)
+        found = []
+        for job in self._jobs(due, most, oldest=True):
+            with self._database.write() as connection:
+                mine = (jobs.c.number == job.number) & (jobs.c.hook_at <= now)
+                tries = connection.execute(sa.select(jobs.c.hook_tries).where(mine)).scalar()
+                taken = sa.update(jobs).where(mine).values(hook_at=again_at, hook_tries=jobs.c.hook_tries + 1)
+                if connection.execute(taken).rowcount == 1:
+                    found.append((job, int(tries or 0)))
+        return found
+
+    def told(self, number: int, now: datetime) -> None:
+        """Record that the workspace was told of a job's end."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(jobs).where(jobs.c.number == number).values(told_at=now))
+
+    def tell_again(self, number: int, at: datetime | None) -> None:
+        """Record when it is tried again; None: never."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(jobs).where(jobs.c.number == number).values(hook_at=at))
+
+    def _jobs(self, where: sa.ColumnElement[bool], most: int, *, oldest: bool = False) -> list[Job]:
+        query = _QUERY.where(where).order_by(jobs.c.number if oldest else jobs.c.number.desc()).limit(most)
+        with self._database.read() as connection:
+            return [_job(row) for row in connection.execute(query)]
+
+
+def _waiting(workspace: str) -> sa.Select[tuple[int]]:
+    query = sa.select(sa.func.count()).select_from(jobs).join(arrivals, arrivals.c.id == jobs.c.arrival_id)
+    return query.where(jobs.c.workspace == workspace, arrivals.c.state.not_in(ENDED))
+
+
+def _since(workspace: str, moment: datetime) -> sa.Select[tuple[int]]:
+    query = sa.select(sa.func.count()).select_from(jobs)
+    return query.where(jobs.c.workspace == workspace, jobs.c.created_at > moment)
+
+
+def _known(connection: Connection, one: HandIn) -> str | None:
+    if one.key is None:
+        return None
+    same = (jobs.c.workspace == one.workspace) & (jobs.c.key == one.key)
+    found: str | None = connection.execute(sa.select(jobs.c.id).where(same)).scalar()
+    return found
+
+
+def _refused(one: HandIn, waiting: int, lately: int) -> TooMany | None:
+    if waiting >= one.most_waiting:
+        return TooMany(f"{waiting} files of {one.workspace} wait already", do="wait for them to end", seconds=30)
+    if lately >= one.most_a_minute:
+        return TooMany(f"{lately} files came from {one.workspace} in a minute", do="wait a minute", seconds=60)
+    return None
+
+
+def _is(state: JobState, now: datetime) -> sa.ColumnElement[bool]:
+    """Say in SQL what `Job.state` says."""
+    failed = (ArrivalState.FAILED, ArrivalState.VANISHED)
+    is_, held = arrivals.c.state, arrivals.c.lease_until > now
+    open_ = is_.not_in(ENDED)
+    return {
+        JobState.CANCELLED: is_ == ArrivalState.CANCELLED,
+        JobState.FAILED: is_.in_(failed),
+        JobState.COMPLETED: is_.in_(ENDED) & is_.not_in((*failed, ArrivalState.CANCELLED)),
+        JobState.RUNNING: open_ & held,
+        JobState.PENDING: open_ & (arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)),
+    }[state]
+
+
+def _job(row: sa.Row[Any]) -> Job:
+    values = row._asdict()
+    own = {n.removeprefix("job_"): values.pop(n) for n in list(values) if n.startswith("job_")}
+    return Job(**own, arrival=as_arrival(values))
