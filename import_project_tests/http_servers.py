@@ -9,7 +9,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import uvicorn
 from starlette.applications import Starlette
@@ -162,12 +162,12 @@ def _api(peer: ApiPeer) -> Starlette:
 
 
 @contextmanager
-def http_server(application: Any) -> Iterator[str]:
+def http_server(application: Any, *, lifespan: Literal["on", "off"] = "off") -> Iterator[str]:
     """Serve an ASGI application over real HTTP on a free port; gives its address."""
     listener = socket.socket()
     listener.bind(("127.0.0.1", 0))
     listener.listen(128)  # so that nobody is refused before the server has begun
-    config = uvicorn.Config(application, log_level="critical", lifespan="off", ws="none")
+    config = uvicorn.Config(application, log_level="critical", lifespan=lifespan, ws="none")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()

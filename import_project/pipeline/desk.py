@@ -137,7 +137,7 @@ def cancel(parts: Parts, loaded: LoadedFeed, job: Job, by: Token, now: datetime)
         raise TooLate(f"the job is {job.state(now)}")
     if arrival.sha256 is not None and parts.ledger.decisions.any_decided(arrival.feed, arrival.sha256):
         raise TooLate("rows of the file are decided, and being posted", do="let it come to its end")
-    parts.ledger.arrivals.cancel(arrival.id, by.person)
+    parts.ledger.arrivals.cancel(arrival, by.person, now)
     if job.state(now) is JobState.RUNNING:
         return
 

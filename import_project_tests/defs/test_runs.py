@@ -17,6 +17,8 @@ from import_project.defs.runs import end_dead_runs
 from import_project.defs.watch import alert_failed_runs
 from import_project.demo import files
 from import_project.pipeline.reports import report
+from import_project.records.postings import Health
+from import_project.store.ledger.apis import change_health
 from import_project_tests.defs.conftest import Location
 from import_project_tests.http_servers import ApiPeer, WebhookPeer
 from import_project_tests.installation import rewrite_feed
@@ -154,6 +156,9 @@ def test_run_again_from_failure_runs_only_what_is_left_and_posts_each_row_once(
     with dg.execute_job(job, location.instance, tags=tags) as failed:
         assert not failed.success
     api.mode = "ok"
+    database = location.parts.ledger.database
+    with database.write() as connection:  # as if it had been left in peace for long enough
+        change_health(database, connection, "erp", lambda _before: Health(api="erp"))
     options = dg.ReexecutionOptions.from_failure(failed.run_id, location.instance)
     with dg.execute_job(job, location.instance, tags=tags, reexecution_options=options) as again:
         assert again.success

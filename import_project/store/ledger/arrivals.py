@@ -9,8 +9,10 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
+from import_project.records.audit import Act
 from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.postings import UNSENT, PostingState
+from import_project.store.ledger.audit import append
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import arrivals, files, outcomes, postings
 
@@ -240,11 +242,14 @@ class Arrivals:
             query = sa.select(arrivals.c.failures).where(arrivals.c.id == claim.arrival_id)
             return int(connection.execute(query).scalar_one())
 
-    def cancel(self, arrival_id: int, by: str) -> None:
+    def cancel(self, arrival: Arrival, by: str, now: datetime) -> None:
         """Record that a file is to be taken back; its next step ends it, if nothing is decided of it by then."""
         with self._database.write() as connection:
-            mine = (arrivals.c.id == arrival_id) & arrivals.c.state.not_in(ENDED)
+            mine = (arrivals.c.id == arrival.id) & arrivals.c.state.not_in(ENDED)
             connection.execute(sa.update(arrivals).where(mine).values(cancelled_by=by, retry_at=None))
+            told = {"taken back": arrival.partition}
+            file = arrival.sha256 or arrival.packed_sha256 or ""
+            append(self._database, connection, Act.DESK, told, feed=arrival.feed, file=file, by=by, now=now)
 
     def set_aside(self, arrival_id: int, path: str, now: datetime, *, error: str | None) -> None:
         """Record where the sender's copy was put when all was done, and what is wrong with it."""
