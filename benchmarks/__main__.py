@@ -10,10 +10,11 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import formats, inbox, matching, partitions, posting, rows
+from benchmarks import desk, formats, inbox, matching, partitions, posting, rows
 from benchmarks.peers import PeerMissing, told_versions
 
 BENCHMARKS = {
+    "desk": (desk.run, desk.versions),
     "formats": (formats.run, formats.versions),
     "inbox": (inbox.run, told_versions),
     "matching": (matching.run, matching.versions),

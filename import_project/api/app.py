@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from import_project.api import health, jobs, page, review
+from import_project.api import hand_in, health, jobs, page, review
 from import_project.api.answers import Refusal
 from import_project.api.desk import Desk
 from import_project.api.hooks import tell_ends
@@ -82,7 +82,7 @@ def build_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
         responses={422: {"model": Refusal, "description": "a value that cannot be read"}},
     )
     app.state.desk = desk
-    for part in (health, jobs, review, page):
+    for part in (health, hand_in, jobs, review, page):
         app.include_router(part.router)
     app.add_exception_handler(ImportProjectError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)

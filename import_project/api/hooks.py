@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import httpx
 
 from import_project.api.desk import Desk
-from import_project.api.jobs import answer_of, as_json
+from import_project.api.job_answers import answer_of, as_json
 from import_project.config.workspaces import Webhook
 from import_project.errors import ImportProjectError, NotDelivered, one_line
 from import_project.logs import LOG

@@ -4,10 +4,11 @@ from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 from uuid import uuid4
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, Field
 
 from import_project.api.answers import AuditList, PaymentList, PostingList, Refusal
+from import_project.api.callers import Admin, Reviewer, desk_of
 from import_project.api.desk import Desk
 from import_project.config.load import LoadedFeed
 from import_project.config.workspaces import Workspace
@@ -17,7 +18,6 @@ from import_project.pipeline.dead_letters import EXPLAINED, Word, replay_posting
 from import_project.pipeline.work_queue import listed
 from import_project.records.audit import Act
 from import_project.records.decisions import DecidedPayment
-from import_project.records.jobs import Role, Token
 from import_project.records.postings import KeptPosting, PostingState
 
 _REFUSALS: dict[int | str, dict[str, Any]] = {
@@ -60,27 +60,10 @@ class Settled(BaseModel):
     note: str = Field(default="", max_length=500)
 
 
-def _desk(request: Request) -> Desk:
-    found: Desk = request.app.state.desk
-    return found
-
-
-async def _reviewer(request: Request) -> tuple[Token, Workspace]:
-    return await _desk(request).caller(request, Role.REVIEW)
-
-
-async def _admin(request: Request) -> tuple[Token, Workspace]:
-    return await _desk(request).caller(request, Role.ADMIN)
-
-
-Reviewer = Annotated[tuple[Token, Workspace], Depends(_reviewer)]
-Admin = Annotated[tuple[Token, Workspace], Depends(_admin)]
-
-
 @router.get("/review/payments")
 def list_payments(request: Request, caller: Reviewer, feed: str | None = None) -> PaymentList:
     """The payments of the workspace's feeds that settle nothing, the oldest first, with proposals."""
-    parts, (_, workspace) = _desk(request).parts, caller
+    parts, (_, workspace) = desk_of(request).parts, caller
     feeds = [name for name in workspace.feeds if feed in {None, name}]
     found = [one for name in feeds for one in parts.ledger.payments.unmatched(name, None)]
     found.sort(key=lambda one: (one.payment.booking_date, one.payment.payment_id))
@@ -91,7 +74,7 @@ def list_payments(request: Request, caller: Reviewer, feed: str | None = None) -
 @router.post("/review/payments/{payment}/match")
 def match_payment(request: Request, caller: Reviewer, payment: str, word: MatchWord) -> dict[str, Any]:
     """Settle invoices with a payment, and post that."""
-    desk, (token, workspace) = _desk(request), caller
+    desk, (token, workspace) = desk_of(request), caller
     one, loaded = _payment(desk, workspace, payment)
     wanted = [Wanted(invoice_id=part.invoice_id, amount=_money(part.amount)) for part in word.invoices]
     hand = Hand(by=token.person, note=word.note)
@@ -102,7 +85,7 @@ def match_payment(request: Request, caller: Reviewer, payment: str, word: MatchW
 @router.post("/review/payments/{payment}/reject")
 def reject_payment(request: Request, caller: Reviewer, payment: str, word: Note) -> dict[str, Any]:
     """Say that none of the proposals is right: the payment stays unmatched, and no rule decides it again."""
-    desk, (token, workspace) = _desk(request), caller
+    desk, (token, workspace) = desk_of(request), caller
     one, loaded = _payment(desk, workspace, payment)
     now = reject_by_hand(desk.parts, loaded, one, Hand(by=token.person, note=word.note), owner=_owner())
     return listed(now, desk.parts.clock().date())
@@ -111,7 +94,7 @@ def reject_payment(request: Request, caller: Reviewer, payment: str, word: Note)
 @router.get("/review/postings")
 def list_postings(request: Request, caller: Reviewer) -> PostingList:
     """The postings of the workspace's feeds of which nobody can tell whether they took effect."""
-    parts, (_, workspace) = _desk(request).parts, caller
+    parts, (_, workspace) = desk_of(request).parts, caller
     kept = parts.ledger.dead_letters.kept(states=(PostingState.DEAD,))
     found = [one for one in kept if one.feed in workspace.feeds]
     return PostingList(postings=[_told(one) for one in found[:_SHOWN]])
@@ -120,7 +103,7 @@ def list_postings(request: Request, caller: Reviewer) -> PostingList:
 @router.post("/review/postings/{posting}")
 def settle(request: Request, caller: Reviewer, posting: int, word: Settled) -> dict[str, Any]:
     """Say what became of a posting, or have it sent again with its key."""
-    desk, (token, workspace) = _desk(request), caller
+    desk, (token, workspace) = desk_of(request), caller
     found = [p for p in desk.parts.ledger.dead_letters.called(str(posting)) if p.feed in workspace.feeds]
     if not found or posting < 0:
         raise NoSuchThing(f"no posting {posting}")
@@ -139,7 +122,7 @@ def list_audit(
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> AuditList:
     """Who did what in this workspace: files handed in and taken back, decisions by hand, tokens."""
-    parts, (_, workspace) = _desk(request).parts, caller
+    parts, (_, workspace) = desk_of(request).parts, caller
     mine = f"{workspace.workspace}/"
     found: list[dict[str, Any]] = []
     for one in parts.ledger.audit.entries(after=after):

@@ -18,14 +18,6 @@ def serve(host: str, port: int, workers: int, certificate: str | None, key: str 
     run(host, port, workers, certificate=certificate, key=key)
 
 
-@click.command("desk-worker", hidden=True)
-def worker() -> None:
-    """Run what is handed in at the front desk; `serve` starts it."""
-    from import_project.cli.serve import work
-
-    work()
-
-
 @click.group()
 def tokens() -> None:
     """Make, list and withdraw tokens of the front desk."""

@@ -15,10 +15,11 @@ from import_project.pipeline.wiring import build_parts
 
 
 @contextmanager
-def installation() -> Iterator[Parts]:
-    """Open the parts of the installation that the environment names. Raises ConfigError when there is none."""
+def installation(*, new: bool = False) -> Iterator[Parts]:
+    """Open the parts of the installation that the environment names. Raises ConfigError when there is none, unless it
+    may be a `new` one."""
     settings = Settings.read(os.environ)
-    if settings.ledger is None and not settings.home.is_dir():
+    if settings.ledger is None and not settings.home.is_dir() and not new:
         raise ConfigError(
             f"no ledger in {settings.home.absolute()}", do="set IMPORT_PROJECT_HOME; the demo's is .demo/state"
         )

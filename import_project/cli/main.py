@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from import_project.cli.alert_commands import alerts
-from import_project.cli.desk_commands import serve, tokens, worker
+from import_project.cli.desk_commands import serve, tokens
 from import_project.cli.options import FEED, JSON
 from import_project.cli.payment_commands import payments
 from import_project.cli.posting_commands import audit, postings
@@ -178,8 +178,8 @@ def dev(home: Path, *, port: int) -> None:
 
 
 cli.add_command(alerts)
-for command in (serve, worker, tokens):
-    cli.add_command(command)
+cli.add_command(serve)
+cli.add_command(tokens)
 cli.add_command(payments)
 cli.add_command(postings)
 cli.add_command(audit)
@@ -216,7 +216,3 @@ def main() -> None:
         sys.exit(error.exit_code)
     except (click.Abort, KeyboardInterrupt):
         sys.exit(130)
-
-
-if __name__ == "__main__":
-    main()

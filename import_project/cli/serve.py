@@ -46,7 +46,7 @@ def serve(host: str, port: int, workers: int, *, certificate: str | None, key: s
 def _workers(count: int) -> Iterator[None]:
     """Keep so many workers alive: one that dies is started again."""
     ending = threading.Event()
-    command = [sys.executable, "-m", "import_project.cli.main", "desk-worker"]
+    command = [sys.executable, "-m", "import_project.cli.serve"]
     children = [subprocess.Popen(command) for _ in range(count)]  # noqa: S603 - our own command
 
     def keep() -> None:
@@ -94,3 +94,7 @@ def work() -> None:
     thread.start()
     while thread.is_alive():
         thread.join(0.2)
+
+
+if __name__ == "__main__":  # what `serve` starts beside itself
+    work()

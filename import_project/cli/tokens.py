@@ -24,7 +24,7 @@ def create(workspace: str, name: str, role: str, *, as_json: bool) -> None:
         wrong = next((b.error for b in broken if b.path.stem == workspace), None)
         raise wrong or ConfigError(f"no workspace {workspace}", do=f"write feeds/workspaces/{workspace}.yaml")
     token, hashed, shown = new_token(workspace, name, Role(role), getpass.getuser(), datetime.now(UTC))
-    with installation() as parts:
+    with installation(new=True) as parts:
         parts.ledger.tokens.add(token, hashed)
     if as_json:
         print_json({"id": token.id, "workspace": workspace, "name": name, "role": role, "token": shown})

@@ -16,12 +16,13 @@ from import_project.errors import ImportProjectError, one_line
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alive import DESK_WORKER
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import REQUEST_LASTS, Request
+from import_project.pipeline.see import Request
 from import_project.pipeline.wiring import build_parts
 from import_project.records.jobs import Job
 
 _LOOK_SECONDS = 0.2
 _BEAT_EVERY = timedelta(seconds=10)
+_TAKEN_FOR = timedelta(seconds=10)  # longer than it takes to claim a file; a killed worker keeps it no longer
 
 
 def work(instance: dg.DagsterInstance, stopping: Callable[[float], bool]) -> None:
@@ -42,7 +43,7 @@ def work(instance: dg.DagsterInstance, stopping: Callable[[float], bool]) -> Non
                     parts.ledger.heartbeats.beat(DESK_WORKER, now)
                     feeds.end_dead(instance, parts)
                     last_beat = now
-                job = parts.ledger.jobs.take(now, again_at=now + REQUEST_LASTS)
+                job = parts.ledger.jobs.take(now, again_at=now + _TAKEN_FOR)
                 if job is not None:
                     wait = 0.0
                     _run(instance, parts, feeds, job)
