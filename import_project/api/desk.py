@@ -2,13 +2,14 @@
 
 import asyncio
 import os
+import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 
 from fastapi import Request
-from starlette.concurrency import run_in_threadpool
 
 from import_project.api.tokens import caller_of, must
 from import_project.config.load import LoadedFeed, load_feeds
@@ -20,6 +21,8 @@ from import_project.pipeline.parts import Parts
 from import_project.records.jobs import HandIn, Role, Token
 
 _TOGETHER = 64
+_LOOK_SECONDS = 0.5
+_Made = asyncio.Future[tuple[str, datetime]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,11 +43,16 @@ class Desk:
     settings: Settings
     environ: Mapping[str, str]
     _known: Known | None = None
-    _waiting: "asyncio.Queue[tuple[HandIn, str, asyncio.Future[str]]]" = field(default_factory=asyncio.Queue)
+    _looked: float = 0.0
+    _looking: dict[str, "asyncio.Task[tuple[Token, str] | None]"] = field(default_factory=dict)
+    _waiting: "asyncio.Queue[tuple[HandIn, str, _Made]]" = field(default_factory=asyncio.Queue)
 
     def known(self) -> Known:
-        """Return feeds and workspaces; read anew when a file has changed."""
-        stamp = tuple(sorted(_stamps(self.settings.feeds)))
+        """Return feeds and workspaces; read anew when a file has changed, within a second."""
+        now = time.monotonic()
+        if self._known is not None and now - self._looked < _LOOK_SECONDS:
+            return self._known
+        stamp, self._looked = tuple(sorted(_stamps(self.settings.feeds))), now
         if self._known is None or self._known.stamp != stamp:
             feeds, broken = load_feeds(self.settings.feeds, self.environ)
             workspaces, wrong = load_workspaces(self.settings.feeds, self.environ)
@@ -53,12 +61,21 @@ class Desk:
 
     async def caller(self, request: Request, role: Role) -> tuple[Token, Workspace]:
         """Return who asks, and the workspace. Raises NotKnown and NotYours."""
-        token = await run_in_threadpool(caller_of, request, self.parts.ledger.tokens.found)
+        token = await caller_of(request, self._token)
         workspace = self.known().workspaces.get(token.workspace)
         if workspace is None:
             raise NotKnown(f"there is no workspace {token.workspace} any more")
         must(token, role)
         return token, workspace
+
+    async def _token(self, token_id: str) -> tuple[Token, str] | None:
+        """Look a token up; requests that come at once with the same one share the look."""
+        looking = self._looking.get(token_id)
+        if looking is None:
+            look = asyncio.to_thread(self.parts.ledger.tokens.found, token_id)
+            looking = self._looking[token_id] = asyncio.create_task(look)
+            looking.add_done_callback(lambda _: self._looking.pop(token_id, None))
+        return await asyncio.shield(looking)
 
     def feed(self, workspace: Workspace, name: str) -> LoadedFeed:
         """Return a feed of a workspace. Raises NoSuchThing."""
@@ -69,9 +86,10 @@ class Desk:
             )
         return found
 
-    async def hand_in(self, one: HandIn, partition: str) -> str:
-        """Make a job of a file. Those that come at once are written in one transaction. Raises TooMany."""
-        made: asyncio.Future[str] = asyncio.get_running_loop().create_future()
+    async def hand_in(self, one: HandIn, partition: str) -> tuple[str, datetime]:
+        """Make a job of a file. Those that come at once are written in one transaction. Returns its id, and when it was
+        made. Raises TooMany."""
+        made: _Made = asyncio.get_running_loop().create_future()
         await self._waiting.put((one, partition, made))
         return await made
 
@@ -82,8 +100,9 @@ class Desk:
             with suppress(asyncio.QueueEmpty):
                 while len(some) < _TOGETHER:
                     some.append(self._waiting.get_nowait())
+            now = self.parts.clock()
             try:
-                made = await asyncio.to_thread(hand_in, self.parts, [(one, key) for one, key, _ in some])
+                made = await asyncio.to_thread(hand_in, self.parts, [(one, key) for one, key, _ in some], now)
             except Exception as error:  # noqa: BLE001 - each of the requests raises it
                 for _, _, answer in some:
                     if not answer.done():
@@ -95,7 +114,7 @@ class Desk:
                 if isinstance(job, TooMany):
                     answer.set_exception(job)
                 else:
-                    answer.set_result(job)
+                    answer.set_result((job, now))
 
 
 def _stamps(folder: Path) -> list[tuple[str, float]]:

@@ -1,14 +1,17 @@
 """A multipart form read as it comes: small fields first, then one file, whose bytes are never held as a whole."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
+from starlette.requests import ClientDisconnect
 
 from import_project.errors import BadForm
 
 _LONGEST_FIELD = 4096
+_IDLE_SECONDS = 60.0
 
 
 @dataclass(slots=True)
@@ -66,7 +69,12 @@ class FormReader:
                 raise BadForm("the file broke off", do="send it again")
 
     async def _more(self) -> bool:
-        chunk = await anext(self._body, b"")
+        try:
+            chunk = await asyncio.wait_for(anext(self._body, b""), _IDLE_SECONDS)
+        except ClientDisconnect:
+            return False
+        except TimeoutError:
+            raise BadForm(f"nothing came for {_IDLE_SECONDS:.0f} seconds", do="send it again") from None
         if not chunk:
             return False
         try:

@@ -13,7 +13,7 @@ from import_project.api.answers import Corrected, JobAnswer, Refusal
 from import_project.api.callers import NO_JOB, REFUSALS, Caller, desk_of
 from import_project.api.desk import Desk
 from import_project.api.forms import FormReader
-from import_project.api.job_answers import answer_of
+from import_project.api.job_answers import answer_of, first_answer
 from import_project.config.workspaces import Workspace
 from import_project.errors import BadForm, FileRefused, NoSuchThing, TooLarge, TooLate, TooMany
 from import_project.pipeline import desk as cases
@@ -25,6 +25,7 @@ from import_project.records.files import ArrivalState
 from import_project.records.jobs import Job, Token
 
 _FORM = 1 << 16  # what a form may hold beside its file
+_LARGE = 1 << 20  # from here on it is asked whether there is room before the bytes come; and when they are here, always
 _MOST_CORRECTED = 64 << 20
 _FILE = {
     "requestBody": {
@@ -82,7 +83,8 @@ async def ingest(
     most = workspace.limits.most_bytes
     if int(request.headers.get("content-length") or 0) > most + _FORM:
         cases.check_size(workspace, most + 1)
-    await run_in_threadpool(_not_too_many, desk.parts, workspace)
+    if int(request.headers.get("content-length") or _LARGE) >= _LARGE:
+        await run_in_threadpool(_not_too_many, desk.parts, workspace)
     form = FormReader(request.headers.get("content-type", ""), request.stream())
     name = await form.until_file()
     if "feed" not in form.fields:
@@ -92,11 +94,14 @@ async def ingest(
         raise BadForm("there is no file", do="send it as the field `file`, with its name")
     cases.check_name(loaded, name)
     landed = await desk.parts.landing.receive(_capped(form.file(), workspace), expected_size=None)
-    made = await run_in_threadpool(cases.handed_in, desk.parts, workspace, loaded, name, landed, token, idempotency_key)
-    job_id = await desk.hand_in(*made)
-    job = await run_in_threadpool(cases.job_of, desk.parts, workspace, job_id)
-    response.headers["location"] = f"/jobs/{job.id}"
-    return answer_of(desk.parts, job)
+    packed = loaded.feed.files.unpack is not None and await run_in_threadpool(cases.is_packed, desk.parts, landed)
+    made = cases.handed_in(desk.parts, workspace, loaded, name, landed, token, idempotency_key, packed=packed)
+    job_id, created_at = await desk.hand_in(*made)
+    response.headers["location"] = f"/jobs/{job_id}"
+    if job_id != made[0].job_id:  # the key was known
+        job = await run_in_threadpool(cases.job_of, desk.parts, workspace, job_id)
+        return await run_in_threadpool(answer_of, desk.parts, job)
+    return first_answer(*made, created_at)
 
 
 def _not_too_many(parts: Parts, workspace: Workspace) -> None:

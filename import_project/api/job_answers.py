@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Mapping
+from datetime import datetime
 
 from import_project.api.answers import JobAnswer
 from import_project.pipeline import desk as cases
 from import_project.pipeline.job_issues import message_of
 from import_project.pipeline.parts import Parts
-from import_project.records.jobs import Job
+from import_project.records.jobs import HandIn, Job, JobState
 from import_project.records.steps import StepState
 
 
@@ -36,6 +37,20 @@ def answer_of(parts: Parts, job: Job, *, whole: bool = False) -> JobAnswer:
         completed_at=job.completed_at if now.ended else None,
         partition=job.arrival.partition,
         seconds=_seconds(parts, job) if whole else {},
+    )
+
+
+def first_answer(one: HandIn, partition: str, created_at: datetime) -> JobAnswer:
+    """Return a job as it is answered when it was just made."""
+    return JobAnswer(
+        job_id=one.job_id,
+        status=JobState.PENDING,
+        feed=one.feed,
+        file=one.name,
+        bytes=one.size,
+        handed_in_by=one.by,
+        created_at=created_at,
+        partition=partition,
     )
 
 

@@ -2,7 +2,7 @@
 
 import hmac
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from hashlib import sha256
 
@@ -27,7 +27,7 @@ def hashed(secret: str) -> str:
     return sha256(secret.encode()).hexdigest()
 
 
-def caller_of(request: Request, found: Callable[[str], tuple[Token, str] | None]) -> Token:
+async def caller_of(request: Request, found: Callable[[str], Awaitable[tuple[Token, str] | None]]) -> Token:
     """Return whose token a request brings, in its header or cookie.
 
     Raises NotKnown for none that holds, and NotYours for a change by cookie that does not come from our own page.
@@ -37,7 +37,7 @@ def caller_of(request: Request, found: Callable[[str], tuple[Token, str] | None]
     text = request.cookies.get(COOKIE, "") if by_cookie else given.removeprefix("Bearer ").strip()
     start, _, rest = text.partition("_")
     token_id, _, secret = rest.partition("_")
-    known = found(token_id) if start == _START and token_id.isalnum() and token_id.isascii() else None
+    known = await found(token_id) if start == _START and token_id.isalnum() and token_id.isascii() else None
     if known is None or not hmac.compare_digest(known[1], hashed(secret)):
         raise NotKnown("no token, or one that does not hold", do="send `Authorization: Bearer TOKEN`")
     if by_cookie and request.method not in {"GET", "HEAD"} and not _from_our_page(request):

@@ -21,7 +21,7 @@ from import_project.pipeline.overview import Overview, overview
 from import_project.pipeline.parts import Parts
 
 _UNDER_WAY = ("seen", "ready", "claimed", "landed")
-_ENDED = ("done", "failed", "duplicate", "skipped", "unpacked", "vanished")
+_ENDED = ("done", "failed", "cancelled", "duplicate", "skipped", "unpacked", "vanished")
 _COLOURS = {"done": "green", "failed": "red", "duplicate": "yellow", "skipped": "yellow"}
 
 

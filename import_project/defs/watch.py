@@ -12,10 +12,12 @@ from dagster._core.scheduler.instigation import InstigatorState, InstigatorStatu
 from import_project.config.settings import Settings
 from import_project.defs.alerts import alert, recovered
 from import_project.defs.runs import feed_of, is_dry, name_of
+from import_project.errors import FileVanished
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.wiring import channels_of
+from import_project.records.files import ArrivalState
 
 #: Consecutive failures of one sensor at which a person is told.
 _TELL_AT = frozenset({1, 5, 25, 125})
@@ -59,9 +61,17 @@ def tell_failed_run(instance: dg.DagsterInstance, parts: Parts, run_id: str, mes
         "feed": feed_of(run),
         "file": tags.get("dagster/partition", ""),
     }
-    if not is_dry(run):
+    if not is_dry(run) and not _taken_back(parts, facts["feed"], facts["file"]):
         alert(parts, f"run:{run_id}", f"{name_of(run)} failed: {reason}", facts)
     return reason
+
+
+def _taken_back(parts: Parts, feed: str, partition: str) -> bool:
+    """Whether the run failed because who handed the file in took it back: that is nobody's trouble."""
+    try:
+        return parts.ledger.arrivals.of(feed, partition).state is ArrivalState.CANCELLED
+    except FileVanished:
+        return False
 
 
 @dg.sensor(

@@ -52,11 +52,23 @@ def check_size(workspace: Workspace, size: int) -> None:
         raise TooLarge(f"more than {most:,} bytes", do="split the file, or ask for a higher limit")
 
 
+def is_packed(parts: Parts, landed: Landed) -> bool:
+    """Whether what has landed is compressed, packed or encrypted."""
+    return kind_of(parts.landing.head(landed.sha256, HEAD)) is not None
+
+
 def handed_in(
-    parts: Parts, workspace: Workspace, loaded: LoadedFeed, name: str, landed: Landed, by: Token, key: str | None
+    parts: Parts,
+    workspace: Workspace,
+    loaded: LoadedFeed,
+    name: str,
+    landed: Landed,
+    by: Token,
+    key: str | None,
+    *,
+    packed: bool,
 ) -> tuple[HandIn, str]:
     """Return what the ledger is told of a file that has landed, and its key in Dagster."""
-    packed = loaded.feed.files.unpack is not None and kind_of(parts.landing.head(landed.sha256, HEAD)) is not None
     now, job_id = parts.clock(), uuid4().hex
     file = Listed(name=name, size=landed.size, mtime=now)
     one = HandIn(
@@ -76,9 +88,9 @@ def handed_in(
     return one, partition_key(file, now, job_id)
 
 
-def hand_in(parts: Parts, some: Sequence[tuple[HandIn, str]]) -> list[str | TooMany]:
+def hand_in(parts: Parts, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | TooMany]:
     """Make a job of each, in one transaction. Returns ids, or why one is refused."""
-    return parts.ledger.jobs.hand_in(some, parts.clock())
+    return parts.ledger.jobs.hand_in(some, now)
 
 
 def job_of(parts: Parts, workspace: Workspace, job_id: str) -> Job:

@@ -12,7 +12,9 @@ from import_project.errors import StoreFull
 
 _LEFT_BEHIND_SECONDS = 86_400
 _SWEEP_SECONDS = 3600
-_swept: dict[Path, float] = {}  # when this process swept which folder: looking at each write would cost more than it
+_swept: dict[
+    tuple[Path, str], float
+] = {}  # when this process swept which folder: looking at each write would cost more than it
 
 
 @contextmanager
@@ -43,7 +45,12 @@ def part_file(folder: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path, pattern: str) -> None:
-    """Remove what killed processes left behind a day ago; two that sweep at once do not disturb each other."""
+    """Remove what killed processes left behind a day ago; two that sweep at once do not disturb each other. A process
+    looks through a folder once an hour."""
+    now = time.monotonic()
+    if now - _swept.get((folder, pattern), -_SWEEP_SECONDS) < _SWEEP_SECONDS:
+        return
+    _swept[folder, pattern] = now
     for left in folder.glob(pattern):
         with suppress(FileNotFoundError):
             if time.time() - left.stat().st_mtime <= _LEFT_BEHIND_SECONDS:

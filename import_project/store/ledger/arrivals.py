@@ -14,12 +14,11 @@ from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, La
 from import_project.records.postings import UNSENT, PostingState
 from import_project.store.ledger.audit import append
 from import_project.store.ledger.database import Database
+from import_project.store.ledger.landed import REFUSED, UNUSED, LandedFile, add_landed, bring
 from import_project.store.ledger.tables import arrivals, files, outcomes, postings
 
 FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _CHUNK = 500
-_REFUSED = (ArrivalState.FAILED, ArrivalState.CANCELLED)
-_UNUSED = (*_REFUSED, ArrivalState.SKIPPED)
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
 
 
@@ -180,7 +179,7 @@ class Arrivals:
         """Record that the content's bytes are ours."""
         with self._database.write() as connection:
             fence(connection, claim)
-            bring(self._database, connection, claim.feed, landed, claim.arrival_id, now)
+            bring(self._database, connection, [(claim.feed, landed, claim.arrival_id)], now)
             values = {"sha256": landed.sha256, "state": ArrivalState.LANDED, "error": None}
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
 
@@ -193,12 +192,13 @@ class Arrivals:
             fence(connection, claim)
             mine = sa.select(arrivals.c.name, arrivals.c.sha256).where(arrivals.c.container == claim.arrival_id)
             before = set(connection.execute(mine).tuples())
-            for file, partition, landed in members:
-                if (file.name, landed.sha256) in before:
-                    continue
-                row = {"sha256": landed.sha256, "container": claim.arrival_id, "state": ArrivalState.LANDED}
-                made = add_landed(connection, claim.feed, file, partition, now, **row)
-                bring(self._database, connection, claim.feed, landed, made, now)
+            new = [
+                LandedFile(feed=claim.feed, file=f, partition=p, sha256=landed.sha256, container=claim.arrival_id)
+                for f, p, landed in members
+                if (f.name, landed.sha256) not in before
+            ]
+            if new:
+                add_landed(self._database, connection, new, now)
 
     def bringer(self, feed: str, sha256: str) -> Arrival:
         """Return the arrival that these bytes are held for; every other one with the same bytes is a duplicate."""
@@ -210,7 +210,7 @@ class Arrivals:
     def brought(self, arrival: Arrival, sha256: str) -> Arrival:
         """Return the arrival that these bytes would be held for if the given one brought them now."""
         query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)
-        query = query.where(files.c.feed == arrival.feed, files.c.sha256 == sha256, arrivals.c.state.not_in(_UNUSED))
+        query = query.where(files.c.feed == arrival.feed, files.c.sha256 == sha256, arrivals.c.state.not_in(UNUSED))
         with self._database.read() as connection:
             row = connection.execute(query).one_or_none()
         return arrival if row is None else as_arrival(row._asdict())
@@ -222,7 +222,7 @@ class Arrivals:
             arrivals.c.name == arrival.name,
             arrivals.c.id < arrival.id,
             arrivals.c.sha256.is_not(None),
-            arrivals.c.state.not_in(_REFUSED),
+            arrivals.c.state.not_in(REFUSED),
         )
         with self._database.read() as connection:
             return [as_arrival(row._asdict()) for row in connection.execute(query.order_by(arrivals.c.id))]
@@ -261,33 +261,6 @@ class Arrivals:
         with self._database.write() as connection:
             fence(connection, claim)
             connection.execute(sa.update(arrivals).where(arrivals.c.id == claim.arrival_id).values(**values))
-
-
-def add_landed(connection: Connection, feed: str, file: Listed, partition: str, now: datetime, **values: Any) -> int:
-    """Add an arrival that comes from no listing: its bytes are here already. Returns its id."""
-    same = (arrivals.c.feed == feed) & (arrivals.c.name == file.name)
-    same &= (arrivals.c.size == file.size) & (arrivals.c.mtime == _bound(file.mtime))
-    occurrence = connection.execute(sa.select(_next_occurrence(arrivals)).where(same)).scalar_one()
-    row = {"feed": feed, "name": file.name, "size": file.size, "mtime": file.mtime, "occurrence": occurrence}
-    row |= {"partition": partition, "looks": 1, "first_seen_at": now}
-    made = connection.execute(sa.insert(arrivals).values(**row, **values)).inserted_primary_key
-    assert made is not None
-    return int(made[0])
-
-
-def bring(
-    database: Database, connection: Connection, feed: str, landed: Landed, arrival_id: int, now: datetime
-) -> None:
-    """Let the arrival be the one that brought these bytes, unless an earlier one did, and they were imported.
-
-    One that was refused may have been so for our mistake, one that was skipped for its name: then this delivery is
-    the file now.
-    """
-    new = {"feed": feed, "sha256": landed.sha256, "size": landed.size, "landed_at": now}
-    connection.execute(database.insert_new(files).values(**new, arrival_id=arrival_id))
-    unused = sa.select(arrivals.c.id).where(arrivals.c.state.in_(_UNUSED))
-    same = (files.c.feed == feed) & (files.c.sha256 == landed.sha256) & files.c.arrival_id.in_(unused)
-    connection.execute(sa.update(files).where(same).values(arrival_id=arrival_id))
 
 
 def _bound(moment: datetime) -> sa.BindParameter[datetime]:

@@ -1,7 +1,7 @@
 """The audit log in the ledger: entries are added in the transaction that does what they tell, and never changed."""
 
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -30,12 +30,34 @@ def append(
     now: datetime,
 ) -> None:
     """Add an entry behind the last. It comes last in its transaction: until its end no other one can add."""
+    append_all(database, connection, what, [New(facts=facts, feed=feed, file=file, by=by)], now)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class New:
+    """An entry before it is in the log."""
+
+    facts: Mapping[str, Any]
+    feed: str
+    file: str
+    by: str
+
+
+def append_all(database: Database, connection: Connection, what: Act, some: Sequence[New], now: datetime) -> None:
+    """Add entries behind the last, in their order, as `append` does."""
     database.lock(connection, "import_project audit")
     last = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
     number, before = connection.execute(last).tuples().one_or_none() or (0, FIRST)
-    entry = Entry(number=number + 1, at=now, what=what, feed=feed, sha256=file, done_by=by, facts=as_facts(facts))
-    values = {name: getattr(entry, name) for name in Entry.__slots__}
-    connection.execute(sa.insert(audit).values({**values, "hash": entry.chained(before)}))
+    rows = []
+    for one in some:
+        number += 1
+        entry = Entry(
+            number=number, at=now, what=what, feed=one.feed, sha256=one.file, done_by=one.by, facts=as_facts(one.facts)
+        )
+        before = entry.chained(before)
+        rows.append({**{name: getattr(entry, name) for name in Entry.__slots__}, "hash": before})
+    if rows:
+        connection.execute(sa.insert(audit), rows)
 
 
 class Audit:

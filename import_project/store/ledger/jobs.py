@@ -10,12 +10,13 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import TooMany
 from import_project.records.audit import Act
-from import_project.records.files import ENDED, ArrivalState, Landed, Listed
+from import_project.records.files import ENDED, ArrivalState, Listed
 from import_project.records.jobs import HandIn, Job, JobState
-from import_project.store.ledger.arrivals import FIELDS, add_landed, as_arrival, bring
-from import_project.store.ledger.audit import append
+from import_project.store.ledger.arrivals import FIELDS, as_arrival
+from import_project.store.ledger.audit import New, append_all
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.desk_tables import jobs
+from import_project.store.ledger.landed import LandedFile, add_landed
 from import_project.store.ledger.tables import arrivals, outcomes
 
 _MINUTE = timedelta(minutes=1)
@@ -49,33 +50,55 @@ class Jobs:
             for name in {one.workspace for one, _ in some}:
                 waiting[name] = connection.execute(_waiting(name)).scalar_one()
                 lately[name] = connection.execute(_since(name, now - _MINUTE)).scalar_one()
+            known, taken = _known(connection, [one for one, _ in some]), list[tuple[HandIn, str]]()
             for one, partition in some:
-                known = _known(connection, one)
-                refused = None if known else _refused(one, waiting[one.workspace], lately[one.workspace])
-                if known or refused:
-                    made.append(known or refused or "")
-                    continue
-                self._add(connection, one, partition, now)
-                waiting[one.workspace] += 1
-                lately[one.workspace] += 1
-                made.append(one.job_id)
+                place = (one.workspace, one.key or one.job_id)
+                refused = None if place in known else _refused(one, waiting[one.workspace], lately[one.workspace])
+                if place not in known and refused is None:
+                    known[place] = one.job_id
+                    taken.append((one, partition))
+                    waiting[one.workspace] += 1
+                    lately[one.workspace] += 1
+                made.append(refused or known[place])
+            if taken:
+                self._add(connection, taken, now)
         return made
 
-    def _add(self, connection: Connection, one: HandIn, partition: str, now: datetime) -> None:
-        landed = Landed(sha256=one.sha256, size=one.size)
-        file = Listed(name=one.name, size=one.size, mtime=now.replace(microsecond=0))
-        if one.packed:
-            values: dict[str, Any] = {"state": ArrivalState.CLAIMED, "packed_sha256": one.sha256}
-        else:
-            values = {"state": ArrivalState.LANDED, "sha256": one.sha256}
-        arrival_id = add_landed(connection, one.feed, file, partition, now, **values)
-        if not one.packed:
-            bring(self._database, connection, one.feed, landed, arrival_id, now)
-        row: dict[str, Any] = {"id": one.job_id, "workspace": one.workspace, "handed_in_by": one.by, "key": one.key}
-        row |= {"arrival_id": arrival_id, "created_at": now, "hook_at": now if one.hook else None}
-        connection.execute(sa.insert(jobs).values(**row))
-        told = {"handed in": {"job": one.job_id, "name": one.name, "bytes": one.size}}
-        append(self._database, connection, Act.DESK, told, feed=one.feed, file=one.sha256, by=one.by, now=now)
+    def _add(self, connection: Connection, some: Sequence[tuple[HandIn, str]], now: datetime) -> None:
+        files = [
+            LandedFile(
+                feed=one.feed,
+                file=Listed(name=one.name, size=one.size, mtime=now.replace(microsecond=0)),
+                partition=partition,
+                sha256=one.sha256,
+                packed=one.packed,
+            )
+            for one, partition in some
+        ]
+        ids = add_landed(self._database, connection, files, now)
+        rows = [
+            {
+                "id": one.job_id,
+                "workspace": one.workspace,
+                "handed_in_by": one.by,
+                "key": one.key,
+                "arrival_id": arrival_id,
+                "created_at": now,
+                "hook_at": now if one.hook else None,
+            }
+            for (one, _), arrival_id in zip(some, ids, strict=True)
+        ]
+        connection.execute(sa.insert(jobs), rows)
+        told = [
+            New(
+                facts={"handed in": {"job": one.job_id, "name": one.name, "bytes": one.size}},
+                feed=one.feed,
+                file=one.sha256,
+                by=one.by,
+            )
+            for one, _ in some
+        ]
+        append_all(self._database, connection, Act.DESK, told, now)
 
     def waiting(self, workspace: str) -> int:
         """Return how many jobs of a workspace have not ended."""
@@ -167,12 +190,13 @@ def _since(workspace: str, moment: datetime) -> sa.Select[tuple[int]]:
     return query.where(jobs.c.workspace == workspace, jobs.c.created_at > moment)
 
 
-def _known(connection: Connection, one: HandIn) -> str | None:
-    if one.key is None:
-        return None
-    same = (jobs.c.workspace == one.workspace) & (jobs.c.key == one.key)
-    found: str | None = connection.execute(sa.select(jobs.c.id).where(same)).scalar()
-    return found
+def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, str], str]:
+    """Return the jobs that there are of the callers' own keys, by workspace and key."""
+    keys = {one.key for one in some if one.key is not None}
+    if not keys:
+        return {}
+    query = sa.select(jobs.c.workspace, jobs.c.key, jobs.c.id).where(jobs.c.key.in_(keys))
+    return {(workspace, key): job_id for workspace, key, job_id in connection.execute(query).tuples()}
 
 
 def _refused(one: HandIn, waiting: int, lately: int) -> TooMany | None:
