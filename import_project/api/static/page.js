@@ -8,7 +8,7 @@ const jobs = new Map(), streams = new Map();
 export async function ask(path, options = {}) {
   const answer = await fetch(path, { ...options, headers: { "x-desk": "page", ...options.headers } });
   const kind = answer.headers.get("content-type") || "";
-  const told = kind.includes("json") ? await answer.json() : null;
+  const told = kind.includes("json") && answer.status !== 204 ? await answer.json() : null;
   if (answer.status === 401) { signedOut(); }
   if (!answer.ok) { throw new Error(told ? told.error + (told.do ? ` (${told.do})` : "") : `the desk answered ${answer.status}`); }
   return told;
