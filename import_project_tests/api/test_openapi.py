@@ -27,7 +27,7 @@ def test_answers_are_as_described(front: Front, api: ApiPeer) -> None:
         operation = result.ok()
         tried.add(operation.label)
 
-        @settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+        @settings(max_examples=8, deadline=None, suppress_health_check=list(HealthCheck), database=None)
         @given(case=operation.as_strategy())
         def hold(case: Any) -> None:
             if "job_id" in (case.path_parameters or {}) and len(case.path_parameters["job_id"]) % 2:
