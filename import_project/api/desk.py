@@ -3,11 +3,12 @@
 import asyncio
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from fastapi import Request
 
@@ -44,7 +45,7 @@ class Desk:
     environ: Mapping[str, str]
     _known: Known | None = None
     _looked: float = 0.0
-    _looking: dict[str, "asyncio.Task[tuple[Token, str] | None]"] = field(default_factory=dict)
+    _looking: dict[tuple[str, str], "asyncio.Task[Any]"] = field(default_factory=dict)
     _waiting: "asyncio.Queue[tuple[HandIn, str, _Made]]" = field(default_factory=asyncio.Queue)
 
     def known(self) -> Known:
@@ -69,12 +70,25 @@ class Desk:
         return token, workspace
 
     async def _token(self, token_id: str) -> tuple[Token, str] | None:
-        """Look a token up; requests that come at once with the same one share the look."""
-        looking = self._looking.get(token_id)
+        """Look a token up."""
+        found: tuple[Token, str] | None = await self._shared(
+            ("token", token_id), self.parts.ledger.tokens.found, token_id
+        )
+        return found
+
+    async def room(self, workspace: Workspace) -> None:
+        """Raise TooMany, before bytes come, where the ledger would refuse the file."""
+        jobs, limits, name = self.parts.ledger.jobs, workspace.limits, workspace.workspace
+        await self._shared(
+            ("room", name), jobs.room, name, limits.most_waiting, limits.uploads_a_minute, self.parts.clock()
+        )
+
+    async def _shared(self, what: tuple[str, str], look: Callable[..., Any], *arguments: Any) -> Any:
+        """Look something up in a thread; requests that come at once and look for the same share it."""
+        looking = self._looking.get(what)
         if looking is None:
-            look = asyncio.to_thread(self.parts.ledger.tokens.found, token_id)
-            looking = self._looking[token_id] = asyncio.create_task(look)
-            looking.add_done_callback(lambda _: self._looking.pop(token_id, None))
+            looking = self._looking[what] = asyncio.create_task(asyncio.to_thread(look, *arguments))
+            looking.add_done_callback(lambda _: self._looking.pop(what, None))
         return await asyncio.shield(looking)
 
     def feed(self, workspace: Workspace, name: str) -> LoadedFeed:

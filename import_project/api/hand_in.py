@@ -15,17 +15,15 @@ from import_project.api.desk import Desk
 from import_project.api.forms import FormReader
 from import_project.api.job_answers import answer_of, first_answer
 from import_project.config.workspaces import Workspace
-from import_project.errors import BadForm, FileRefused, NoSuchThing, TooLarge, TooLate, TooMany
+from import_project.errors import BadForm, FileRefused, NoSuchThing, TooLarge, TooLate
 from import_project.pipeline import desk as cases
 from import_project.pipeline.corrections import read_corrected
-from import_project.pipeline.parts import Parts
 from import_project.pipeline.quarantine import Replay
 from import_project.pipeline.replay import replay
 from import_project.records.files import ArrivalState
 from import_project.records.jobs import Job, Token
 
 _FORM = 1 << 16  # what a form may hold beside its file
-_LARGE = 1 << 20  # from here on it is asked whether there is room before the bytes come; and when they are here, always
 _MOST_CORRECTED = 64 << 20
 _FILE = {
     "requestBody": {
@@ -83,8 +81,7 @@ async def ingest(
     most = workspace.limits.most_bytes
     if int(request.headers.get("content-length") or 0) > most + _FORM:
         cases.check_size(workspace, most + 1)
-    if int(request.headers.get("content-length") or _LARGE) >= _LARGE:
-        await run_in_threadpool(_not_too_many, desk.parts, workspace)
+    await desk.room(workspace)
     form = FormReader(request.headers.get("content-type", ""), request.stream())
     name = await form.until_file()
     if "feed" not in form.fields:
@@ -102,13 +99,6 @@ async def ingest(
         job = await run_in_threadpool(cases.job_of, desk.parts, workspace, job_id)
         return await run_in_threadpool(answer_of, desk.parts, job)
     return first_answer(*made, created_at)
-
-
-def _not_too_many(parts: Parts, workspace: Workspace) -> None:
-    """Refuse early, before bytes come, what the ledger would refuse."""
-    waiting = parts.ledger.jobs.waiting(workspace.workspace)
-    if waiting >= workspace.limits.most_waiting:
-        raise TooMany(f"{waiting} files of {workspace.workspace} wait already", do="wait for them to end", seconds=30)
 
 
 async def _capped(chunks: AsyncIterator[bytes], workspace: Workspace) -> AsyncIterator[bytes]:

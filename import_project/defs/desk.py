@@ -2,7 +2,9 @@
 its feed's own job, recorded in the instance as any run."""
 
 import os
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import dagster as dg
@@ -12,7 +14,7 @@ from import_project.config.settings import Settings
 from import_project.defs.file_run import FileRun, job_of, run_here
 from import_project.defs.resources import INTERRUPTS
 from import_project.defs.runs import end_dead_runs
-from import_project.errors import ImportProjectError, one_line
+from import_project.errors import ImportProjectError, StoreError, one_line
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alive import DESK_WORKER
 from import_project.pipeline.parts import Parts
@@ -33,26 +35,47 @@ def work(instance: dg.DagsterInstance, stopping: Callable[[float], bool]) -> Non
     settings = Settings.read(os.environ)
     write_logs(settings.log)
     parts = build_parts(settings, os.environ, interrupts=INTERRUPTS)
-    feeds, last_beat, wait = _Feeds(settings), None, 0.0
+    feeds, looked_at, wait = _Feeds(settings), None, 0.0
     try:
-        while not stopping(wait):
-            wait = _LOOK_SECONDS
-            try:
-                now = parts.clock()
-                if last_beat is None or now - last_beat >= _BEAT_EVERY:
-                    parts.ledger.heartbeats.beat(DESK_WORKER, now)
-                    feeds.end_dead(instance, parts)
-                    last_beat = now
-                job = parts.ledger.jobs.take(now, again_at=now + _TAKEN_FOR)
-                if job is not None:
-                    wait = 0.0
-                    _run(instance, parts, feeds, job)
-            except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on
-                told = error.line if isinstance(error, ImportProjectError) else f"{type(error).__name__}: {error}"
-                LOG.error("a worker goes on", extra={"fields": {"error": one_line(told)}})
-                wait = 1.0
+        with _beating(parts):
+            while not stopping(wait):
+                wait = _LOOK_SECONDS
+                try:
+                    now = parts.clock()
+                    if looked_at is None or now - looked_at >= _BEAT_EVERY:
+                        feeds.end_dead(instance, parts)
+                        looked_at = now
+                    job = parts.ledger.jobs.take(now, again_at=now + _TAKEN_FOR)
+                    if job is not None:
+                        wait = 0.0
+                        _run(instance, parts, feeds, job)
+                except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on
+                    told = error.line if isinstance(error, ImportProjectError) else f"{type(error).__name__}: {error}"
+                    LOG.error("a worker goes on", extra={"fields": {"error": one_line(told)}})
+                    wait = 1.0
     finally:
         parts.close()
+
+
+@contextmanager
+def _beating(parts: Parts) -> Iterator[None]:
+    """Say again and again, from a thread, that the worker lives: a file may take long."""
+    done = threading.Event()
+
+    def beat() -> None:
+        while True:
+            with suppress(StoreError):
+                parts.ledger.heartbeats.beat(DESK_WORKER, parts.clock())
+            if done.wait(_BEAT_EVERY.total_seconds()):
+                return
+
+    thread = threading.Thread(target=beat, name="heartbeat", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        done.set()
+        thread.join()
 
 
 def _run(instance: dg.DagsterInstance, parts: Parts, feeds: "_Feeds", job: Job) -> FileRun | None:

@@ -53,7 +53,15 @@ class Jobs:
             known, taken = _known(connection, [one for one, _ in some]), list[tuple[HandIn, str]]()
             for one, partition in some:
                 place = (one.workspace, one.key or one.job_id)
-                refused = None if place in known else _refused(one, waiting[one.workspace], lately[one.workspace])
+                refused = (
+                    None
+                    if place in known
+                    else _refused(
+                        one.workspace,
+                        (waiting[one.workspace], one.most_waiting),
+                        (lately[one.workspace], one.most_a_minute),
+                    )
+                )
                 if place not in known and refused is None:
                     known[place] = one.job_id
                     taken.append((one, partition))
@@ -100,15 +108,13 @@ class Jobs:
         ]
         append_all(self._database, connection, Act.DESK, told, now)
 
-    def waiting(self, workspace: str) -> int:
-        """Return how many jobs of a workspace have not ended."""
+    def room(self, workspace: str, most_waiting: int, most_a_minute: int, now: datetime) -> None:
+        """Raise TooMany where a file of a workspace would be refused now."""
         with self._database.read() as connection:
-            return int(connection.execute(_waiting(workspace)).scalar_one())
-
-    def since(self, workspace: str, moment: datetime) -> int:
-        """Return how many jobs of a workspace were handed in since a moment."""
-        with self._database.read() as connection:
-            return int(connection.execute(_since(workspace, moment)).scalar_one())
+            waiting = connection.execute(_waiting(workspace)).scalar_one()
+            lately = connection.execute(_since(workspace, now - _MINUTE)).scalar_one()
+        if refused := _refused(workspace, (waiting, most_waiting), (lately, most_a_minute)):
+            raise refused
 
     def of(self, workspace: str, job_id: str) -> Job | None:
         """Return a workspace's job; None where it has none of that id."""
@@ -199,11 +205,12 @@ def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, st
     return {(workspace, key): job_id for workspace, key, job_id in connection.execute(query).tuples()}
 
 
-def _refused(one: HandIn, waiting: int, lately: int) -> TooMany | None:
-    if waiting >= one.most_waiting:
-        return TooMany(f"{waiting} files of {one.workspace} wait already", do="wait for them to end", seconds=30)
-    if lately >= one.most_a_minute:
-        return TooMany(f"{lately} files came from {one.workspace} in a minute", do="wait a minute", seconds=60)
+def _refused(workspace: str, waiting: tuple[int, int], lately: tuple[int, int]) -> TooMany | None:
+    """Say why a file is refused, given how many there are of each, and at most may be."""
+    if waiting[0] >= waiting[1]:
+        return TooMany(f"{waiting[0]} files of {workspace} wait already", do="wait for them to end", seconds=30)
+    if lately[0] >= lately[1]:
+        return TooMany(f"{lately[0]} files came from {workspace} in a minute", do="wait a minute", seconds=60)
     return None
 
 
