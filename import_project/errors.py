@@ -40,6 +40,7 @@ ImportProjectError
 │   ├── WrongKind           a file of a kind that the feed does not take
 │   ├── TooLarge            more bytes than the workspace may hand in
 │   ├── TooLate             it has ended, or something of it is decided
+│   ├── KeyTaken            the caller's key came with another file before
 │   └── TooMany             more files than the workspace may hand in at once (retry)
 ├── NotDelivered            an alert, or the end of a job, did not reach its receiver (retry)
 └── NotConserved            rows or money in are not rows or money out: a defect of ours
@@ -263,6 +264,10 @@ class TooLarge(DeskRefused):
 
 class TooLate(DeskRefused):
     """The job has ended, or something of its file is decided already."""
+
+
+class KeyTaken(DeskRefused):
+    """The caller's own key came with another file before: this one is not taken, lest it be taken for that."""
 
 
 class TooMany(DeskRefused):

@@ -16,7 +16,7 @@ from import_project.api.tokens import caller_of, must
 from import_project.config.load import LoadedFeed, load_feeds
 from import_project.config.settings import Settings
 from import_project.config.workspaces import Workspace, load_workspaces
-from import_project.errors import NoSuchThing, NotKnown, TooMany
+from import_project.errors import DeskRefused, NoSuchThing, NotKnown
 from import_project.pipeline.desk import hand_in
 from import_project.pipeline.parts import Parts
 from import_project.records.jobs import HandIn, Role, Token
@@ -125,7 +125,7 @@ class Desk:
             for (_, _, answer), job in zip(some, made, strict=True):
                 if answer.done():
                     continue  # who asked has gone; the job is made all the same
-                if isinstance(job, TooMany):
+                if isinstance(job, DeskRefused):
                     answer.set_exception(job)
                 else:
                     answer.set_result((job, now))

@@ -64,6 +64,7 @@ router = APIRouter(tags=["jobs"], responses=REFUSALS)
     responses={
         400: {"model": Refusal, "description": "no file, an empty one, or a form that cannot be read"},
         404: {"model": Refusal, "description": "the workspace has no such feed"},
+        409: {"model": Refusal, "description": "the `Idempotency-Key` came with another file before"},
         413: {"model": Refusal, "description": "more bytes than the workspace may hand in"},
         415: {"model": Refusal, "description": "the feed takes no files of this kind"},
         429: {"model": Refusal, "description": "too many files; `Retry-After` says when to try again"},

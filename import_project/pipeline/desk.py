@@ -9,11 +9,11 @@ from uuid import uuid4
 
 from import_project.config.load import LoadedFeed
 from import_project.config.workspaces import Workspace
-from import_project.errors import BadForm, FileCancelled, NoSuchThing, TooLarge, TooLate, TooMany, WrongKind
+from import_project.errors import BadForm, DeskRefused, FileCancelled, NoSuchThing, TooLarge, TooLate, WrongKind
 from import_project.formats.registry import SUFFIXES
 from import_project.packing.kinds import HEAD, PACKED_SUFFIXES, kind_of
 from import_project.pipeline.compare import partition_key
-from import_project.pipeline.hold import Facts, Held, run_step
+from import_project.pipeline.hold import Facts, Held, relied_on, run_step
 from import_project.pipeline.parts import Parts
 from import_project.records.files import Landed, Listed
 from import_project.records.jobs import HandIn, Job, JobState, Progress, Token
@@ -88,7 +88,7 @@ def handed_in(
     return one, partition_key(file, now, job_id)
 
 
-def hand_in(parts: Parts, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | TooMany]:
+def hand_in(parts: Parts, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | DeskRefused]:
     """Make a job of each, in one transaction. Returns ids, or why one is refused."""
     return parts.ledger.jobs.hand_in(some, now)
 
@@ -147,8 +147,8 @@ def cancel(parts: Parts, loaded: LoadedFeed, job: Job, by: Token, now: datetime)
     arrival = job.arrival
     if job.state(now).ended:
         raise TooLate(f"the job is {job.state(now)}")
-    if arrival.sha256 is not None and parts.ledger.decisions.any_decided(arrival.feed, arrival.sha256):
-        raise TooLate("rows of the file are decided, and being posted", do="let it come to its end")
+    if relied_on(parts, arrival):
+        raise TooLate("rows of the file are decided, or its bytes came again and count on it", do="let it end")
     parts.ledger.arrivals.cancel(arrival, by.person, now)
     if job.state(now) is JobState.RUNNING:
         return

@@ -191,14 +191,17 @@ def also_held(held: Held, partition: str) -> Iterator[Held]:
 
 async def _awaited(step: Step, held: Held) -> Facts | None:
     arrival = held.arrival
-    if arrival.cancelled_by is not None and not arrival.state.ended and not _decided(held):
+    if arrival.cancelled_by is not None and not arrival.state.ended and not relied_on(held.parts, arrival):
         raise FileCancelled(f"taken back by {arrival.cancelled_by}")
     return await step(held)
 
 
-def _decided(held: Held) -> bool:
-    sha256 = held.arrival.sha256
-    return sha256 is not None and held.parts.ledger.decisions.any_decided(held.feed, sha256)
+def relied_on(parts: Parts, arrival: Arrival) -> bool:
+    """Whether anything of a file is decided, or one with its bytes has ended as its duplicate: it must go on then."""
+    if arrival.sha256 is None:
+        return False
+    decided = parts.ledger.decisions.any_decided(arrival.feed, arrival.sha256)
+    return decided or parts.ledger.arrivals.relied_on(arrival.feed, arrival.sha256)
 
 
 def _refuse(held: Held, refusal: FileRefused) -> None:

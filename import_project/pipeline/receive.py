@@ -24,6 +24,9 @@ async def receive(held: Held) -> Facts | None:
     the feed does not want its like again, and NotRecognised when the content is not the feed's format.
     """
     arrival = held.arrival
+    if arrival.sha256 is not None and not arrival.state.ended:
+        landed = Landed(sha256=arrival.sha256, size=arrival.size)
+        held.parts.ledger.arrivals.bring_again(held.claim, landed, held.parts.clock())
     sha256 = arrival.sha256 or await _content(held)
     if isinstance(sha256, tuple):
         await _end(held, ArrivalState.UNPACKED, told=f"not taken: {', '.join(sha256)}" if sha256 else None)

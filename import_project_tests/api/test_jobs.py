@@ -164,6 +164,8 @@ def test_same_key_is_the_same_job_and_same_bytes_are_imported_once(front: Front,
     keyed = {**headers, "idempotency-key": "upload-1"}
     one, two = (front.hand_in(files.orders_csv(), files.ORDERS_NAME, keyed).json() for _ in range(2))
     assert one["job_id"] == two["job_id"]
+    stranger = front.hand_in(files.orders_csv().replace(b"AB-", b"CD-"), files.ORDERS_NAME, keyed)
+    assert (stranger.status_code, stranger.json()["error"]) == (409, "the key came with another file before")
     other = front.hand_in(files.orders_csv(), "again.csv", headers).json()
     front.import_waiting()
     told = get(front, f"/jobs/{other['job_id']}", headers)
@@ -184,6 +186,26 @@ def test_file_that_waits_is_taken_back_and_may_be_handed_in_again(front: Front, 
     assert front.import_waiting() == 1
     assert len(api.effects) == 5
     assert front.client.post(f"/jobs/{job['job_id']}/cancel", headers=headers).status_code == 409
+
+
+def test_same_bytes_handed_in_twice_are_imported_whichever_is_taken_back(front: Front, api: ApiPeer) -> None:
+    ours, theirs = front.token("finance"), front.token("sales")
+    first = front.hand_in(files.orders_csv(), "a.csv", ours).json()["job_id"]
+    front.hand_in(files.orders_csv(), "b.csv", theirs)
+    assert front.client.post(f"/jobs/{first}/cancel", headers=ours).json()["status"] == "cancelled"
+    front.import_waiting()
+    assert len(api.effects) == 5, "the second is the one that brings them now"
+    other = files.orders_csv().replace(b"AB-", b"CD-")
+    third = front.hand_in(other, "c.csv", ours).json()["job_id"]
+    fourth = front.hand_in(other, "d.csv", theirs).json()["job_id"]
+    duplicate = front.parts.ledger.jobs.of("sales", fourth)
+    assert duplicate is not None
+    feed, partition = front.installation.feed("orders"), duplicate.arrival.partition or ""
+    run_named(front.parts, feed, partition, owner="run-1", step="receive")
+    assert front.client.get(f"/jobs/{fourth}", headers=theirs).json()["status"] == "completed"
+    assert front.client.post(f"/jobs/{third}/cancel", headers=ours).status_code == 409, "the fourth counts on it"
+    front.import_waiting()
+    assert len(api.effects) == 10
 
 
 def test_file_that_a_run_works_on_ends_with_its_next_step(front: Front, api: ApiPeer) -> None:

@@ -207,6 +207,19 @@ class Arrivals:
             row = connection.execute(query.where(files.c.feed == feed, files.c.sha256 == sha256)).one()
             return as_arrival(row._asdict())
 
+    def bring_again(self, claim: Claim, landed: Landed, now: datetime) -> None:
+        """Let a file whose bytes are here be the one that brought them, if the one before it was refused since."""
+        with self._database.write() as connection:
+            fence(connection, claim)
+            bring(self._database, connection, [(claim.feed, landed, claim.arrival_id)], now)
+
+    def relied_on(self, feed: str, sha256: str) -> bool:
+        """Whether a file with the same bytes ended as a duplicate: it counts on the one that brought them."""
+        same = (arrivals.c.feed == feed) & (arrivals.c.sha256 == sha256)
+        query = sa.select(arrivals.c.id).where(same, arrivals.c.state == ArrivalState.DUPLICATE)
+        with self._database.read() as connection:
+            return connection.execute(query.limit(1)).first() is not None
+
     def brought(self, arrival: Arrival, sha256: str) -> Arrival:
         """Return the arrival that these bytes would be held for if the given one brought them now."""
         query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)

@@ -8,7 +8,7 @@ from typing import Any
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection
 
-from import_project.errors import TooMany
+from import_project.errors import DeskRefused, KeyTaken, TooMany
 from import_project.records.audit import Act
 from import_project.records.files import ENDED, ArrivalState, Listed
 from import_project.records.jobs import HandIn, Job, JobState
@@ -39,12 +39,12 @@ class Jobs:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def hand_in(self, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | TooMany]:
+    def hand_in(self, some: Sequence[tuple[HandIn, str]], now: datetime) -> list[str | DeskRefused]:
         """Make a job and an arrival of each file, with its partition key, in one transaction.
 
         Returns the id of each job, of the earlier one where its key is known; or why it is refused.
         """
-        made: list[str | TooMany] = []
+        made: list[str | DeskRefused] = []
         with self._database.write() as connection:
             waiting, lately = Counter[str](), Counter[str]()
             for name in {one.workspace for one, _ in some}:
@@ -52,22 +52,22 @@ class Jobs:
                 lately[name] = connection.execute(_since(name, now - _MINUTE)).scalar_one()
             known, taken = _known(connection, [one for one, _ in some]), list[tuple[HandIn, str]]()
             for one, partition in some:
-                place = (one.workspace, one.key or one.job_id)
-                refused = (
-                    None
-                    if place in known
-                    else _refused(
-                        one.workspace,
-                        (waiting[one.workspace], one.most_waiting),
-                        (lately[one.workspace], one.most_a_minute),
-                    )
+                place, file = (one.workspace, one.key or one.job_id), (one.feed, one.sha256)
+                before = known.get(place)
+                if before is not None:
+                    made.append(before[0] if before[1:] == file else KeyTaken("the key came with another file before"))
+                    continue
+                refused = _refused(
+                    one.workspace,
+                    (waiting[one.workspace], one.most_waiting),
+                    (lately[one.workspace], one.most_a_minute),
                 )
-                if place not in known and refused is None:
-                    known[place] = one.job_id
+                if refused is None:
+                    known[place] = (one.job_id, *file)
                     taken.append((one, partition))
                     waiting[one.workspace] += 1
                     lately[one.workspace] += 1
-                made.append(refused or known[place])
+                made.append(refused or one.job_id)
             if taken:
                 self._add(connection, taken, now)
         return made
@@ -196,13 +196,17 @@ def _since(workspace: str, moment: datetime) -> sa.Select[tuple[int]]:
     return query.where(jobs.c.workspace == workspace, jobs.c.created_at > moment)
 
 
-def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, str], str]:
-    """Return the jobs that there are of the callers' own keys, by workspace and key."""
+def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, str], tuple[str, str, str]]:
+    """Return the jobs that there are of the callers' own keys, by workspace and key: id, feed, and the file as it came."""
     keys = {one.key for one in some if one.key is not None}
     if not keys:
         return {}
-    query = sa.select(jobs.c.workspace, jobs.c.key, jobs.c.id).where(jobs.c.key.in_(keys))
-    return {(workspace, key): job_id for workspace, key, job_id in connection.execute(query).tuples()}
+    came = sa.func.coalesce(arrivals.c.packed_sha256, arrivals.c.sha256)
+    query = sa.select(jobs.c.workspace, jobs.c.key, jobs.c.id, arrivals.c.feed, came)
+    query = query.join(arrivals, arrivals.c.id == jobs.c.arrival_id).where(jobs.c.key.in_(keys))
+    return {
+        (workspace, key): (job, feed, file) for workspace, key, job, feed, file in connection.execute(query).tuples()
+    }
 
 
 def _refused(workspace: str, waiting: tuple[int, int], lately: tuple[int, int]) -> TooMany | None:
