@@ -36,6 +36,7 @@ from import_project.errors import (
     TooMany,
     WrongKind,
 )
+from import_project.logs import LOG
 from import_project.pipeline.wiring import build_parts
 
 _STATUS: tuple[tuple[type[ImportProjectError], int], ...] = (
@@ -89,6 +90,7 @@ def build_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     app.add_exception_handler(ImportProjectError, _refused)
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(Exception, _broken)
     app.add_middleware(_Guarded)
     return app
 
@@ -140,6 +142,12 @@ def _invalid(_request: Request, error: Exception) -> JSONResponse:
     where = ".".join(str(part) for part in first["loc"] if part != "body")
     told = {"error": f"{where}: {first['msg']}", "do": None}
     return JSONResponse(told, status_code=422)
+
+
+def _broken(request: Request, error: Exception) -> JSONResponse:
+    LOG.error("a request failed", extra={"fields": {"path": request.url.path, "error": type(error).__name__}})
+    told = {"error": "this is a defect of ours", "do": "please report it; the log has more"}
+    return JSONResponse(told, status_code=500)
 
 
 def _http(_request: Request, error: Exception) -> JSONResponse:

@@ -20,7 +20,7 @@ from import_project.pipeline.alive import DESK_WORKER
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import Request
 from import_project.pipeline.wiring import build_parts
-from import_project.records.jobs import Job
+from import_project.records.files import Arrival
 
 _LOOK_SECONDS = 0.2
 _BEAT_EVERY = timedelta(seconds=10)
@@ -45,10 +45,10 @@ def work(instance: dg.DagsterInstance, stopping: Callable[[float], bool]) -> Non
                     if looked_at is None or now - looked_at >= _BEAT_EVERY:
                         feeds.end_dead(instance, parts)
                         looked_at = now
-                    job = parts.ledger.jobs.take(now, again_at=now + _TAKEN_FOR)
-                    if job is not None:
+                    arrival = parts.ledger.jobs.take(now, again_at=now + _TAKEN_FOR)
+                    if arrival is not None:
                         wait = 0.0
-                        _run(instance, parts, feeds, job)
+                        _run(instance, parts, feeds, arrival)
                 except Exception as error:  # noqa: BLE001 - whatever one file does to us, the others go on
                     told = error.line if isinstance(error, ImportProjectError) else f"{type(error).__name__}: {error}"
                     LOG.error("a worker goes on", extra={"fields": {"error": one_line(told)}})
@@ -78,8 +78,7 @@ def _beating(parts: Parts) -> Iterator[None]:
         thread.join()
 
 
-def _run(instance: dg.DagsterInstance, parts: Parts, feeds: "_Feeds", job: Job) -> FileRun | None:
-    arrival = job.arrival
+def _run(instance: dg.DagsterInstance, parts: Parts, feeds: "_Feeds", arrival: Arrival) -> FileRun | None:
     found = feeds.of(arrival.feed)
     if found is None:
         LOG.warning("a file waits for its feed", extra={"fields": {"feed": arrival.feed, "file": arrival.name}})

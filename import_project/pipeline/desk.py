@@ -15,8 +15,9 @@ from import_project.packing.kinds import HEAD, PACKED_SUFFIXES, kind_of
 from import_project.pipeline.compare import partition_key
 from import_project.pipeline.hold import Facts, Held, relied_on, run_step
 from import_project.pipeline.parts import Parts
-from import_project.records.files import Landed, Listed
+from import_project.records.files import ArrivalState, Landed, Listed
 from import_project.records.jobs import HandIn, Job, JobState, Progress, Token
+from import_project.records.outcomes import Outcome
 from import_project.records.postings import PostingState
 from import_project.records.steps import StepState
 
@@ -104,6 +105,8 @@ def job_of(parts: Parts, workspace: Workspace, job_id: str) -> Job:
 def progress(parts: Parts, job: Job) -> Progress:
     """Return how far a job is: as its outcome says; before that as its steps told, and as its postings stand."""
     arrival = job.arrival
+    if arrival.state is ArrivalState.UNPACKED:
+        return _of_members(parts.ledger.outcomes.of_members(arrival.id))
     outcome = None
     if arrival.state.ended:
         outcome = parts.ledger.outcomes.of(arrival.feed, arrival.partition or "")
@@ -136,6 +139,27 @@ def progress(parts: Parts, job: Job) -> Progress:
         quarantined=aside,
         posted=posted,
         sums=dict[str, Decimal](),
+    )
+
+
+def _of_members(found: Sequence[Outcome]) -> Progress:
+    """Add up what became of the files in an archive."""
+    counts = [one.counts for one in found]
+    sums: dict[str, Decimal] = {}
+    for one in found:
+        for currency, amount in one.sums.items():
+            sums[currency] = sums.get(currency, Decimal(0)) + amount
+    matched = [c.matched for c in counts if c.matched is not None]
+    unmatched = [c.unmatched for c in counts if c.unmatched is not None]
+    return Progress(
+        total=sum(c.rows for c in counts),
+        processed=sum(c.accepted + c.quarantined for c in counts),
+        accepted=sum(c.accepted for c in counts),
+        quarantined=sum(c.quarantined for c in counts),
+        posted=sum(c.posted for c in counts),
+        matched=sum(matched) if matched else None,
+        unmatched=sum(unmatched) if unmatched else None,
+        sums=sums,
     )
 
 

@@ -16,6 +16,7 @@ from import_project.pipeline.parts import Parts
 from import_project.pipeline.quarantine import waiting_rows
 from import_project.records.files import Arrival, ArrivalState
 from import_project.records.jobs import Job
+from import_project.records.outcomes import Outcome
 
 _TOLD = {
     ArrivalState.DUPLICATE: "the feed has had the same bytes before: nothing of it is imported again",
@@ -38,9 +39,15 @@ class JobIssue:
 
 def issues_of(parts: Parts, job: Job, *, offset: int, most: int) -> tuple[list[JobIssue], int]:
     """Return some issues from an offset on, those of the whole file first, then by row; and how many there are."""
-    whole = _of_file(job)
-    frame = _of_rows(parts, job.arrival)
+    whole, frame = _of_file(job), _of_rows(parts, job.arrival)
     rejected = rejected_rows(parts, job.arrival.feed, job.arrival.sha256) if job.arrival.sha256 else []
+    if job.arrival.state is ArrivalState.UNPACKED:
+        members = parts.ledger.outcomes.of_members(job.arrival.id)
+        whole += [one for member in members for one in _of_member(member)]
+        rejected = [
+            row for member in members if member.sha256 for row in rejected_rows(parts, member.feed, member.sha256)
+        ]
+        frame = pl.concat([issues_frame([]), *(_named(parts, member) for member in members)])
     total = len(whole) + frame.height + len(rejected)
     found = whole[offset : offset + most]
     at = max(offset - len(whole), 0)
@@ -85,6 +92,28 @@ def _of_file(job: Job) -> list[JobIssue]:
     kind = str(state) if state.ended else "tried again"
     at = job.completed_at or job.started_at
     return [JobIssue(severity="error" if failed else "warning", issue_type=kind, message=message, created_at=at)]
+
+
+def _of_member(member: Outcome) -> list[JobIssue]:
+    """Return what is to be told of a file of an archive as a whole."""
+    state = ArrivalState(member.state)
+    message = _TOLD.get(state) or member.error
+    if message is None:
+        return []
+    severity = "error" if state is ArrivalState.FAILED else "warning"
+    told = f"{_inner(member)}: {message}"
+    return [JobIssue(severity=severity, issue_type=str(state), message=told, created_at=member.finished_at)]
+
+
+def _named(parts: Parts, member: Outcome) -> pl.DataFrame:
+    """Return what the rules say of the rows of a file of an archive, with its name."""
+    arrival = parts.ledger.arrivals.of(member.feed, member.partition)
+    told = (pl.lit(f"{_inner(member)}: ") + pl.col("message")).alias("message")
+    return _of_rows(parts, arrival).with_columns(told)
+
+
+def _inner(member: Outcome) -> str:
+    return member.name.partition("!")[2] or member.name
 
 
 def _of_rows(parts: Parts, arrival: Arrival) -> pl.DataFrame:

@@ -58,7 +58,10 @@ class Token:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
-    """A file that was handed in. Times are aware UTC; `completed_at` is when it last ended."""
+    """A file that was handed in. Times are aware UTC; `completed_at` is when it last ended.
+
+    Of an archive, `members_open` of the files in it have not ended, and `members_failed` were refused.
+    """
 
     number: int
     id: str
@@ -68,6 +71,8 @@ class Job:
     arrival: Arrival
     started_at: datetime | None
     completed_at: datetime | None
+    members_open: int = 0
+    members_failed: int = 0
 
     def state(self, now: datetime) -> JobState:
         """Say where it stands."""
@@ -75,6 +80,10 @@ class Job:
             case ArrivalState.CANCELLED:
                 return JobState.CANCELLED
             case ArrivalState.FAILED | ArrivalState.VANISHED:
+                return JobState.FAILED
+            case ArrivalState.UNPACKED if self.members_open:
+                return JobState.RUNNING
+            case ArrivalState.UNPACKED if self.members_failed:
                 return JobState.FAILED
         if self.arrival.state.ended:
             return JobState.COMPLETED

@@ -42,14 +42,12 @@ class Front:
 
     def import_waiting(self) -> int:
         """Run every job that is due, as a worker does, without Dagster. Returns how many."""
-        ran = 0
-        while (
-            job := self.parts.ledger.jobs.take(self.parts.clock(), again_at=self.parts.clock() + _LASTS)
-        ) is not None:
+        ran, jobs, clock = 0, self.parts.ledger.jobs, self.parts.clock
+        while (arrival := jobs.take(clock(), again_at=clock() + _LASTS)) is not None:
             ran += 1
             try:
-                feed = self.installation.feed(job.arrival.feed)
-                run_file(self.parts, feed, job.arrival.partition or "", owner=f"run-{job.number}-{ran}")
+                feed = self.installation.feed(arrival.feed)
+                run_file(self.parts, feed, arrival.partition or "", owner=f"run-{arrival.id}-{ran}")
             except ImportProjectError:
                 continue
         return ran

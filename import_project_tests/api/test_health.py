@@ -1,5 +1,6 @@
 """How the installation is, for probes and Prometheus."""
 
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -25,6 +26,7 @@ def test_each_part_is_told(front: Front) -> None:
     }
     folder = Path(front.installation.environ["IMPORT_PROJECT_FEEDS"])
     (folder / "broken.yaml").write_text("feed: [")
+    time.sleep(0.6)  # files are looked at twice a second
     assert "cannot be used" in front.client.get("/health").json()["feeds"]
     assert front.client.get("/health").status_code == 200, "other feeds go on"
 

@@ -3,15 +3,18 @@
 import csv
 import io
 import json
+import zipfile
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from import_project.demo import files
-from import_project.pipeline.steps import run_named
+from import_project.pipeline.steps import run_file, run_named
 from import_project_tests.api.conftest import Front, write_workspace
 from import_project_tests.http_servers import ApiPeer
+from import_project_tests.installation import rewrite_feed
 from import_project_tests.servers import SftpPeer
 
 
@@ -94,6 +97,33 @@ def test_bank_file_has_matches_and_sums(front: Front, api: ApiPeer, sftp: SftpPe
     assert (done["status"], done["matched"], done["unmatched"]) == ("completed", 5, 3)
     assert done["sums"] == {"SEK": "8085.00"}
     assert list((sftp.root / "out").iterdir()) == [], "nothing is looked for at the bank's server"
+
+
+def test_archive_ends_when_the_files_in_it_have(front: Front, api: ApiPeer) -> None:
+    feed = Path(front.installation.environ["IMPORT_PROJECT_FEEDS"], "orders.yaml")
+    rewrite_feed(feed, files={"unpack": {"members": "*.csv"}})
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w") as archive:
+        archive.writestr("one.csv", files.orders_csv())
+        archive.writestr("two.csv", files.orders_csv().replace(b"AB-", b"CD-"))
+        archive.writestr("three.csv", b"no header\n1\n")
+    headers = front.token()
+    answer = front.hand_in(packed.getvalue(), "both.zip", headers)
+    assert answer.status_code == 202, answer.text
+    job = answer.json()["job_id"]
+    arrival = front.parts.ledger.jobs.take(front.parts.clock(), again_at=front.parts.clock())
+    assert arrival is not None
+    run_file(front.parts, front.installation.feed("orders"), arrival.partition or "", owner="run-1")
+    assert get(front, f"/jobs/{job}", headers)["status"] == "running", "the files in it wait"
+    assert [j["job_id"] for j in get(front, "/jobs?status=running", headers)["jobs"]] == [job]
+    assert front.import_waiting() == 3
+    told = get(front, f"/jobs/{job}", headers)
+    assert (told["status"], told["total_rows"], told["posted_rows"], told["quarantined_rows"]) == ("failed", 20, 10, 10)
+    assert [j["job_id"] for j in get(front, "/jobs?status=failed", headers)["jobs"]] == [job]
+    issues = get(front, f"/jobs/{job}/issues", headers)["issues"]
+    assert issues[0]["message"].startswith("three.csv: ")
+    assert any(one["message"].startswith("two.csv: ") and one["row_number"] for one in issues)
+    assert len(api.effects) == 10
 
 
 def test_refused_file_is_a_failed_job_with_the_reason(front: Front) -> None:

@@ -10,7 +10,7 @@ from sqlalchemy.engine import Connection
 
 from import_project.errors import DeskRefused, KeyTaken, TooMany
 from import_project.records.audit import Act
-from import_project.records.files import ENDED, ArrivalState, Listed
+from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
 from import_project.records.jobs import HandIn, Job, JobState
 from import_project.store.ledger.arrivals import FIELDS, as_arrival
 from import_project.store.ledger.audit import New, append_all
@@ -21,11 +21,17 @@ from import_project.store.ledger.tables import arrivals, outcomes
 
 _MINUTE = timedelta(minutes=1)
 _OURS = [jobs.c[n] for n in ("number", "id", "workspace", "handed_in_by", "created_at")]
+_members = arrivals.alias("members")
+_mine = sa.select(sa.func.count()).where(_members.c.container == arrivals.c.id)
+_OPEN = _mine.where(_members.c.state.not_in(ENDED)).scalar_subquery()
+_FAILED = _mine.where(_members.c.state == ArrivalState.FAILED).scalar_subquery()
 _QUERY = (
     sa.select(
         *(column.label(f"job_{column.name}") for column in _OURS),
         arrivals.c.started_at.label("job_started_at"),
         sa.func.coalesce(outcomes.c.concluded_at, outcomes.c.finished_at).label("job_completed_at"),
+        _OPEN.label("job_members_open"),
+        _FAILED.label("job_members_failed"),
         *FIELDS,
     )
     .join(arrivals, arrivals.c.id == jobs.c.arrival_id)
@@ -145,21 +151,25 @@ class Jobs:
                 found[state] = connection.execute(query.where(_is(state, now))).scalar_one()
         return found
 
-    def take(self, now: datetime, *, again_at: datetime) -> Job | None:
-        """Take the oldest job that is due a run; until `again_at` nobody else takes it, unless a run fails before."""
-        due = arrivals.c.state.not_in(ENDED) & (arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now))
+    def take(self, now: datetime, *, again_at: datetime) -> Arrival | None:
+        """Take the oldest file that is due a run, of those that were handed in and of those that came in them; until
+        `again_at` nobody else takes it, unless a run fails before."""
+        handed_in = sa.select(jobs.c.arrival_id)
+        due = arrivals.c.id.in_(handed_in) | arrivals.c.container.in_(handed_in)
+        due &= arrivals.c.state.not_in(ENDED) & (arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now))
         due &= arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)
-        found = self._jobs(due, 1, oldest=True)
-        if not found:
+        with self._database.read() as connection:
+            row = connection.execute(sa.select(*FIELDS).where(due).order_by(arrivals.c.id).limit(1)).one_or_none()
+        if row is None:
             return None
         with self._database.write() as connection:
-            mine = sa.update(arrivals).where(due, arrivals.c.id == found[0].arrival.id)
+            mine = sa.update(arrivals).where(due, arrivals.c.id == row.id)
             taken = connection.execute(mine.values(requests=arrivals.c.requests + 1, retry_at=again_at))
-        return found[0] if taken.rowcount == 1 else None
+        return as_arrival(row._asdict()) if taken.rowcount == 1 else None
 
     def to_tell(self, now: datetime, *, again_at: datetime, most: int) -> list[tuple[Job, int]]:
         """Take ended jobs whose workspace waits to be told, each with how often that was tried before."""
-        due = jobs.c.told_at.is_(None) & (jobs.c.hook_at <= now) & arrivals.c.state.in_(ENDED)
+        due = jobs.c.told_at.is_(None) & (jobs.c.hook_at <= now) & arrivals.c.state.in_(ENDED) & (_OPEN == 0)
         found = []
         for job in self._jobs(due, most, oldest=True):
             with self._database.write() as connection:
@@ -197,7 +207,7 @@ def _since(workspace: str, moment: datetime) -> sa.Select[tuple[int]]:
 
 
 def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, str], tuple[str, str, str]]:
-    """Return the jobs that there are of the callers' own keys, by workspace and key: id, feed, and the file as it came."""
+    """Return the jobs of the callers' own keys, by workspace and key: id, feed, and the file as it came."""
     keys = {one.key for one in some if one.key is not None}
     if not keys:
         return {}
@@ -222,12 +232,14 @@ def _is(state: JobState, now: datetime) -> sa.ColumnElement[bool]:
     """Say in SQL what `Job.state` says."""
     failed = (ArrivalState.FAILED, ArrivalState.VANISHED)
     is_, held = arrivals.c.state, arrivals.c.lease_until > now
-    open_ = is_.not_in(ENDED)
+    open_, packed = is_.not_in(ENDED), is_ == ArrivalState.UNPACKED
+    under_way, refused = packed & (_OPEN > 0), packed & (_OPEN == 0) & (_FAILED > 0)
+    well = is_.in_(ENDED) & is_.not_in((*failed, ArrivalState.CANCELLED))
     return {
         JobState.CANCELLED: is_ == ArrivalState.CANCELLED,
-        JobState.FAILED: is_.in_(failed),
-        JobState.COMPLETED: is_.in_(ENDED) & is_.not_in((*failed, ArrivalState.CANCELLED)),
-        JobState.RUNNING: open_ & held,
+        JobState.FAILED: is_.in_(failed) | refused,
+        JobState.COMPLETED: well & sa.not_(under_way) & sa.not_(refused),
+        JobState.RUNNING: (open_ & held) | under_way,
         JobState.PENDING: open_ & (arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)),
     }[state]
 

@@ -78,6 +78,10 @@ class Outcomes:
         found = self._outcomes((arrivals.c.feed == feed) & (arrivals.c.partition == partition), arrivals.c.id)
         return found[0] if found else None
 
+    def of_members(self, arrival_id: int) -> list[Outcome]:
+        """Return the outcomes of the files that came in an archive and have ended."""
+        return self._outcomes(arrivals.c.container == arrival_id, arrivals.c.id)
+
     def since(self, moment: datetime) -> list[Outcome]:
         """Return the outcomes of files that ended from a moment on, newest first."""
         return self._outcomes(outcomes.c.finished_at >= moment, outcomes.c.finished_at.desc())

@@ -43,6 +43,7 @@ arrivals = sa.Table(
     sa.UniqueConstraint("feed", "partition", name="one_partition"),
     sa.Index("arrivals_by_state", "feed", "state"),
     sa.Index("arrivals_by_name", "feed", "name"),
+    sa.Index("arrivals_by_container", "container"),
 )
 
 files = sa.Table(

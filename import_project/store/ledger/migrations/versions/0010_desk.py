@@ -12,6 +12,7 @@ down_revision = "0009"
 def upgrade() -> None:
     """Make the two tables, and the column."""
     op.add_column("arrivals", sa.Column("cancelled_by", sa.Text))
+    op.create_index("arrivals_by_container", "arrivals", ["container"])
     op.create_table(
         "jobs",
         sa.Column("number", sa.Integer, primary_key=True),
