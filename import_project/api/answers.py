@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import BaseModel, Field
 
+from import_project.pipeline.job_issues import JobIssue
 from import_project.records.jobs import JobState, Role
 
 
@@ -48,22 +49,10 @@ class JobList(BaseModel):
     next: str | None = None
 
 
-class Issue(BaseModel):
-    """What is wrong with a row, or with the file as a whole (no `row_number`)."""
-
-    severity: str
-    issue_type: str
-    message: str
-    row_number: int | None = None
-    column: str | None = None
-    value: str | None = None
-    created_at: datetime | None = None
-
-
 class IssueList(BaseModel):
     """Issues in the order of rows, those of the file first; `total` is how many there are."""
 
-    issues: list[Issue]
+    issues: list[JobIssue]
     total: int
     next_offset: int | None = None
 

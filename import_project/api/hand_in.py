@@ -25,42 +25,22 @@ from import_project.records.jobs import Job, Token
 
 _FORM = 1 << 16  # what a form may hold beside its file
 _MOST_CORRECTED = 64 << 20
-_FILE = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["feed", "file"],
-                    "properties": {"feed": {"type": "string"}, "file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
-_SHEET = {
-    "requestBody": {
-        "required": True,
-        "content": {
-            "multipart/form-data": {
-                "schema": {
-                    "type": "object",
-                    "required": ["file"],
-                    "properties": {"file": {"type": "string", "format": "binary"}},
-                }
-            }
-        },
-    }
-}
 
+
+def _form(**fields: dict[str, str]) -> dict[str, Any]:
+    """Describe a form whose fields must all be there."""
+    shape = {"type": "object", "required": list(fields), "properties": fields}
+    return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": shape}}}}
+
+
+_BYTES = {"type": "string", "format": "binary"}
 router = APIRouter(tags=["jobs"], responses=REFUSALS)
 
 
 @router.post(
     "/jobs/ingest",
     status_code=202,
-    openapi_extra=_FILE,
+    openapi_extra=_form(feed={"type": "string"}, file=_BYTES),
     responses={
         400: {"model": Refusal, "description": "no file, an empty one, or a form that cannot be read"},
         404: {"model": Refusal, "description": "the workspace has no such feed"},
@@ -114,7 +94,7 @@ async def _capped(chunks: AsyncIterator[bytes], workspace: Workspace) -> AsyncIt
 
 @router.post(
     "/jobs/{job_id}/corrections",
-    openapi_extra=_SHEET,
+    openapi_extra=_form(file=_BYTES),
     responses={
         **NO_JOB,
         400: {"model": Refusal, "description": "no sheet, or one that cannot be read"},

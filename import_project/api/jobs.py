@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -12,7 +11,7 @@ from fastapi.responses import FileResponse, StreamingResponse
 from starlette.background import BackgroundTask
 from starlette.concurrency import run_in_threadpool
 
-from import_project.api.answers import FeedAnswer, Issue, IssueList, JobAnswer, JobList, Me, Refusal
+from import_project.api.answers import FeedAnswer, IssueList, JobAnswer, JobList, Me, Refusal
 from import_project.api.callers import NO_JOB, REFUSALS, Caller, desk_of
 from import_project.api.job_answers import answer_of
 from import_project.config.workspaces import Workspace
@@ -119,9 +118,7 @@ def get_issues(
     job = cases.job_of(parts, workspace, job_id)
     found, total = issues_of(parts, job, offset=offset, most=limit)
     end = offset + len(found)
-    return IssueList(
-        issues=[Issue(**asdict(one)) for one in found], total=total, next_offset=end if found and end < total else None
-    )
+    return IssueList(issues=found, total=total, next_offset=end if found and end < total else None)
 
 
 @router.get(
