@@ -18,7 +18,7 @@ def meeting(arrival: Arrival, bringer: Arrival, namesakes: Sequence[Arrival], sh
     if bringer.id != arrival.id:
         return "same_file" if bringer.name == arrival.name else "new_name_same_bytes"
     others = [a for a in namesakes if a.sha256 != sha256]
-    if any((a.size, a.mtime) == (arrival.size, arrival.mtime) for a in others):
+    if any(a.facts == arrival.facts for a in others):  # where a store names versions, they are facts too
         return "same_facts_new_bytes"
     return "same_name_new_bytes" if others else "new"
 

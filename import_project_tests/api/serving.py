@@ -36,7 +36,7 @@ class Serving:
 
     def start(self) -> None:
         self.child = subprocess.Popen([*COMMAND, "serve", "--port", str(self.port)], env=self.environ)
-        self.until(lambda: self.answers() and self.client.get("/health").json()["dagster"] == "ok", 60)
+        self.until(lambda: self.answers() and self.client.get("/health").json()["dagster"] == "ok", 120)
 
     def end(self) -> None:
         self.child.terminate()

@@ -205,6 +205,15 @@ def test_same_key_is_the_same_job_and_same_bytes_are_imported_once(front: Front,
     assert len(api.effects) == 5
 
 
+def test_files_of_one_name_and_size_in_one_second_are_each_imported(front: Front, api: ApiPeer) -> None:
+    headers = front.token()
+    for letters in (b"AB-", b"CD-", b"EF-"):
+        front.hand_in(files.orders_csv().replace(b"AB-", letters), files.ORDERS_NAME, headers)
+    front.import_waiting()
+    assert {j["status"] for j in get(front, "/jobs", headers)["jobs"]} == {"completed"}
+    assert len(api.effects) == 15
+
+
 def test_file_that_waits_is_taken_back_and_may_be_handed_in_again(front: Front, api: ApiPeer) -> None:
     headers = front.token()
     job = front.hand_in(files.orders_csv(), files.ORDERS_NAME, headers).json()

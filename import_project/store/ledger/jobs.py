@@ -82,7 +82,7 @@ class Jobs:
         files = [
             LandedFile(
                 feed=one.feed,
-                file=Listed(name=one.name, size=one.size, mtime=now.replace(microsecond=0)),
+                file=Listed(name=one.name, size=one.size, mtime=now.replace(microsecond=0), version=one.job_id),
                 partition=partition,
                 sha256=one.sha256,
                 packed=one.packed,

@@ -44,6 +44,7 @@ def add_landed(database: Database, connection: Connection, some: Sequence[Landed
                 "name": one.file.name,
                 "size": one.file.size,
                 "mtime": one.file.mtime,
+                "version": one.file.version,
                 "occurrence": occurrence,
                 "partition": one.partition,
                 "state": ArrivalState.CLAIMED if one.packed else ArrivalState.LANDED,
