@@ -3,7 +3,8 @@
 from typing import Any
 
 import dagster as dg
-from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.definitions.job_base import InMemoryJob
+from dagster._core.execution.api import execute_run
 
 from import_project.config.load import load_feeds
 from import_project.definitions import build_definitions
@@ -148,14 +149,16 @@ def test_dry_run_run_again_goes_on_with_its_tables(location: Location, api: ApiP
     (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
     request = location.request("orders")
     first = dry_run(location, "orders", request.partition_key or "")
-    place = ReconstructableRepository.for_module("import_project.definitions", "definitions")
-    job = place.get_reconstructable_job("orders_job")
-    tags = {"dagster/partition": request.partition_key or ""}
-    options = dg.ReexecutionOptions(
-        parent_run_id=first.run_id, step_selection=["orders__posted_rows", "orders__outcome"]
+    rest = {dg.AssetKey(["orders", name]) for name in ("posted_rows", "outcome")}
+    job = location.repository.get_job("orders_job").get_subset(asset_selection=rest)
+    run = location.instance.create_run_for_job(
+        job,
+        run_config=DRY,
+        tags={"dagster/partition": request.partition_key or ""},
+        parent_run_id=first.run_id,
+        root_run_id=first.run_id,
     )
-    with dg.execute_job(job, location.instance, tags=tags, run_config=DRY, reexecution_options=options) as again:
-        assert again.success
+    assert execute_run(InMemoryJob(job), run, location.instance).success
     assert api.effects == []
 
 

@@ -20,6 +20,8 @@ from import_project.store.ledger.landed import LandedFile, add_landed
 from import_project.store.ledger.tables import arrivals, outcomes
 
 _MINUTE = timedelta(minutes=1)
+_LOOKED_AT = 1_000
+_UNENDED = tuple(state for state in ArrivalState if not state.ended)
 _OURS = [jobs.c[n] for n in ("number", "id", "workspace", "handed_in_by", "created_at")]
 _members = arrivals.alias("members")
 _mine = sa.select(sa.func.count()).where(_members.c.container == arrivals.c.id)
@@ -155,17 +157,19 @@ class Jobs:
         """Take the oldest file that is due a run, of those that were handed in and of those that came in them; until
         `again_at` nobody else takes it, unless a run fails before."""
         handed_in = sa.select(jobs.c.arrival_id)
-        due = arrivals.c.id.in_(handed_in) | arrivals.c.container.in_(handed_in)
-        due &= arrivals.c.state.not_in(ENDED) & (arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now))
+        due = arrivals.c.state.in_(_UNENDED) & (arrivals.c.retry_at.is_(None) | (arrivals.c.retry_at <= now))
         due &= arrivals.c.lease_until.is_(None) | (arrivals.c.lease_until <= now)
+        due &= arrivals.c.id.in_(handed_in) | arrivals.c.container.in_(handed_in)
+        # In no order: sorted by id, a database would look through all files that ever ended.
         with self._database.read() as connection:
-            row = connection.execute(sa.select(*FIELDS).where(due).order_by(arrivals.c.id).limit(1)).one_or_none()
-        if row is None:
+            rows = connection.execute(sa.select(*FIELDS).where(due).limit(_LOOKED_AT)).all()
+        if not rows:
             return None
+        oldest = min(rows, key=lambda row: row.id)
         with self._database.write() as connection:
-            mine = sa.update(arrivals).where(due, arrivals.c.id == row.id)
+            mine = sa.update(arrivals).where(due, arrivals.c.id == oldest.id)
             taken = connection.execute(mine.values(requests=arrivals.c.requests + 1, retry_at=again_at))
-        return as_arrival(row._asdict()) if taken.rowcount == 1 else None
+        return as_arrival(oldest._asdict()) if taken.rowcount == 1 else None
 
     def to_tell(self, now: datetime, *, again_at: datetime, most: int) -> list[tuple[Job, int]]:
         """Take ended jobs whose workspace waits to be told, each with how often that was tried before."""

@@ -44,6 +44,7 @@ arrivals = sa.Table(
     sa.Index("arrivals_by_state", "feed", "state"),
     sa.Index("arrivals_by_name", "feed", "name"),
     sa.Index("arrivals_by_container", "container"),
+    sa.Index("arrivals_by_state_alone", "state"),
 )
 
 files = sa.Table(

@@ -13,6 +13,7 @@ def upgrade() -> None:
     """Make the two tables, and the column."""
     op.add_column("arrivals", sa.Column("cancelled_by", sa.Text))
     op.create_index("arrivals_by_container", "arrivals", ["container"])
+    op.create_index("arrivals_by_state_alone", "arrivals", ["state"])
     op.create_table(
         "jobs",
         sa.Column("number", sa.Integer, primary_key=True),
