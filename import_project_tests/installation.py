@@ -134,5 +134,5 @@ def rewrite_feed(path: Path, **keys: Any) -> None:
 
 
 def environment(installation: Installation) -> dict[str, str]:
-    """The environment of a child process of the installation."""
-    return {**os.environ, **installation.environ}
+    """The environment of a child process of the installation, whose terminal is wide."""
+    return {**os.environ, "COLUMNS": "160", **installation.environ}

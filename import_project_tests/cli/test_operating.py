@@ -44,7 +44,7 @@ def troubled(installation: Installation, parts: Parts, api: ApiPeer) -> Installa
 
 
 def run(installation: Installation, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return command(*arguments, environ={**environment(installation), "COLUMNS": "160"})
+    return command(*arguments, environ=environment(installation))
 
 
 def test_watch_shows_feeds_states_and_errors(troubled: Installation) -> None:

@@ -135,10 +135,7 @@ def test_file_that_waits_for_its_run_is_left_alone(state: ArrivalState) -> None:
     assert look([listed()], [arrival(state)]) == Sightings()
 
 
-@pytest.mark.parametrize(
-    "state",
-    [ArrivalState.LANDED, *ENDED],
-)
+@pytest.mark.parametrize("state", [ArrivalState.LANDED, *sorted(ENDED)])
 def test_same_name_size_and_mtime_after_the_first_was_moved_is_another_arrival(state: ArrivalState) -> None:
     found = look([listed()], [arrival(state)])
     assert found.new == ((listed(), 1, None),)
