@@ -150,6 +150,12 @@ def load_feeds(folder: Path, environ: Mapping[str, str]) -> tuple[list[LoadedFee
     return list(good.values()), broken
 
 
+def stamp_of(folder: Path) -> tuple[tuple[str, int, int], ...]:
+    """Return what tells one state of a folder of feeds from another: each file's path, time and size."""
+    files = sorted(p for p in folder.rglob("*") if p.is_file() and "__pycache__" not in p.parts)
+    return tuple((str(p), (found := p.stat()).st_mtime_ns, found.st_size) for p in files)
+
+
 def load_feed(path: Path, environ: Mapping[str, str]) -> LoadedFeed:
     """Read one feed with its API and schema. Raises ConfigError."""
     feed = load_model(path, Feed, environ)

@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import dagster as dg
 
-from import_project.config.load import LoadedFeed, load_feeds
+from import_project.config.load import LoadedFeed, load_feeds, stamp_of
 from import_project.config.settings import Settings
 from import_project.defs.file_run import FileRun, job_of, run_here
 from import_project.defs.resources import INTERRUPTS
@@ -93,13 +93,13 @@ class _Feeds:
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
-        self._stamp: tuple[tuple[str, float], ...] | None = None
+        self._stamp: object = None
         self._feeds: dict[str, LoadedFeed] = {}
         self._jobs: dict[str, dg.JobDefinition] = {}
 
     def of(self, name: str) -> tuple[LoadedFeed, dg.JobDefinition] | None:
         """Return a feed and its job; None when there is no such feed that can be used."""
-        stamp = tuple(sorted((str(p), p.stat().st_mtime) for p in self._settings.feeds.rglob("*") if p.is_file()))
+        stamp = stamp_of(self._settings.feeds)
         if stamp != self._stamp:
             feeds, _ = load_feeds(self._settings.feeds, os.environ)
             self._feeds, self._jobs, self._stamp = {f.name: f for f in feeds}, {}, stamp

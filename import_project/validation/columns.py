@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Mapping
+from contextvars import ContextVar
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -14,6 +15,10 @@ from import_project.records.issues import Severity
 
 if TYPE_CHECKING:
     import pandera.polars as pa
+
+#: Whether formats, patterns and conditions are tried out with Polars when they are read. That starts its threads, and
+#: what has threads must not fork.
+TRY_OUT: ContextVar[bool] = ContextVar("formats, patterns and conditions are tried out", default=True)
 
 ColumnType = Literal["text", "integer", "decimal", "number", "date", "datetime", "boolean"]
 
@@ -145,7 +150,7 @@ class Column:
             return "decimal_mark and group_mark cannot be the same"
         if strange := set(self.severity) - set(COLUMN_RULES):
             return f"{', '.join(sorted(strange))} is no rule of a column"
-        return self._format_problem() or self._pattern_problem()
+        return (self._format_problem() or self._pattern_problem()) if TRY_OUT.get() else None
 
     def _format_problem(self) -> str | None:
         if "%f" in self.datetime_format:
