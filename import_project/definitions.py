@@ -8,6 +8,7 @@ import dagster as dg
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
 from import_project.config.settings import Settings
 from import_project.defs.assets import feed_assets
+from import_project.defs.bursts import burst_job
 from import_project.defs.jobs import deadline_job, feed_job
 from import_project.defs.resources import PartsResource
 from import_project.defs.retention import retention
@@ -39,13 +40,13 @@ def build_definitions(feeds: Sequence[LoadedFeed], broken: Sequence[BrokenFeed])
 
 
 def _of_feed(feed: LoadedFeed) -> dg.Definitions:
-    job = feed_job(feed)
+    job, burst = feed_job(feed), burst_job(feed)
     expect = feed.feed.files.expect
     late = deadline_job(feed) if expect is not None and expect.on_miss == "fail" else None
     return dg.Definitions(
         assets=feed_assets(feed),
-        jobs=[job] if late is None else [job, late],
-        sensors=[feed_sensor(feed, job, late)],
+        jobs=[job, burst] if late is None else [job, burst, late],
+        sensors=[feed_sensor(feed, job, burst, late)],
     )
 
 

@@ -78,7 +78,7 @@ def _end(ending: threading.Event, number: int) -> None:
     if ending.is_set():
         raise KeyboardInterrupt
     ending.set()
-    print(f"{signal.Signals(number).name}: ending after the file in hand", file=sys.stderr, flush=True)
+    print(f"{signal.Signals(number).name}: ending after the run in hand", file=sys.stderr, flush=True)
 
 
 def _print(told: FeedPolled | FileRun, *, as_json: bool) -> FeedPolled | FileRun:

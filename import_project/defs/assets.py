@@ -1,7 +1,7 @@
 """The assets of one feed, one for each thing that a file becomes. Their work is `pipeline.steps`.
 
 Assets hand nothing to each other in memory: tables and ledger hold what the next one reads, so that any of them can be
-run again by itself. Metadata carries counts, sums and masked previews, never a customer's row.
+run again by itself. What Dagster is told of them is `made`.
 """
 
 from collections.abc import Iterator, Sequence
@@ -11,15 +11,13 @@ from typing import Any
 import dagster as dg
 
 from import_project.config.load import LoadedFeed
-from import_project.defs.alerts import record
 from import_project.defs.checks import results_of, specs_of
-from import_project.defs.columns import lineage_of, schema_of
+from import_project.defs.columns import schema_of
 from import_project.defs.limits import api_pool, feed_pool, retry_policy
-from import_project.defs.metadata import links_of, metadata_of, preview_of, sums_table
+from import_project.defs.made import metadata_made, tell_people
 from import_project.defs.partitions import partitions_of
 from import_project.defs.runs import give_back, name_run
 from import_project.errors import ClaimLost, FileChanged, ImportProjectError
-from import_project.pipeline.dry_run import file_id
 from import_project.pipeline.hold import Facts
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.reports import duplicate_of
@@ -82,19 +80,6 @@ def _run(
     return None if facts is None else {**facts, "seconds": round(monotonic() - began, 3)}
 
 
-def _tell(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) -> None:
-    """Tell people what a run that succeeds would hide: rows the API rejected, a file written to after it was read."""
-    told = {"feed": loaded.name, "file": partition}
-    if "problem" in facts:
-        record(parts, f"aside:{loaded.name}:{partition}", f"{loaded.name}: {facts['problem']}", told)
-    if facts.get("rejected"):
-        text = f"{loaded.name}: the API rejected {facts['rejected']} rows of {partition}"
-        record(parts, f"rejected:{loaded.name}:{partition}", text, told)
-    if facts.get("dead"):
-        text = f"{loaded.name}: nobody can tell whether {facts['dead']} postings of {partition} took effect"
-        record(parts, f"dead:{loaded.name}:{partition}", f"{text}: import-project postings list --state dead", told)
-
-
 def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
     @dg.asset(
         key=[loaded.name, "file"],
@@ -113,7 +98,9 @@ def _file_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         if facts is None:
             context.log.warning(f"nothing more {_why_no_more(parts, loaded, context.partition_key)}")
             return
-        yield dg.MaterializeResult(metadata=metadata_of(facts) | links_of(parts, loaded, context.partition_key))
+        yield dg.MaterializeResult(
+            metadata=metadata_made(parts, loaded, "receive", context.partition_key, facts)["file"]
+        )
 
     return file
 
@@ -148,16 +135,10 @@ def _rows_asset(loaded: LoadedFeed) -> dg.AssetsDefinition:
         context: dg.OpExecutionContext, parts: dg.ResourceParam[Parts]
     ) -> Iterator[dg.Output[None] | dg.AssetCheckResult]:
         """Rows to accepted and quarantined ones; rows in = rows out."""
-        facts = metadata_of(_run(loaded, "validate_rows", parts, context) or {})
-        sha256 = file_id(parts, feed, context.partition_key) or ""
-        broken = {name: count for name, count in facts.items() if name.startswith("broken ")}
-        told = {
-            "accepted": {k: facts[k] for k in ("rows", "accepted", "warnings", "seconds")},
-            "quarantined": {k: facts[k] for k in ("rows", "quarantined", "quarantine rate, %")} | broken,
-        }
-        for table, own in told.items():
-            shown = preview_of(parts, loaded, table, sha256) | links_of(parts, loaded, context.partition_key)
-            yield dg.Output(None, table, metadata={**own, **shown})
+        facts = _run(loaded, "validate_rows", parts, context) or {}
+        told = metadata_made(parts, loaded, "validate_rows", context.partition_key, facts)
+        for table, metadata in told.items():
+            yield dg.Output(None, table, metadata=metadata)
         for table in told:
             yield from results_of(parts, loaded, table, context.partition_key)
 
@@ -211,9 +192,9 @@ def _step_asset(
     ) -> Iterator[dg.MaterializeResult[None]]:
         facts = _run(loaded, step, parts, context) or {}
         if not parts.dry_run:
-            _tell(loaded, parts, context.partition_key, facts)
+            tell_people(loaded, parts, context.partition_key, facts)
         found = results_of(parts, loaded, asset, context.partition_key)
-        shown = {**metadata_of(facts), **sums_table(facts), **lineage_of(loaded, asset)}
-        yield dg.MaterializeResult(metadata=shown | links_of(parts, loaded, context.partition_key), check_results=found)
+        told = metadata_made(parts, loaded, step, context.partition_key, facts)[asset]
+        yield dg.MaterializeResult(metadata=told, check_results=found)
 
     return step_asset

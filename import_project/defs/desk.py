@@ -11,7 +11,7 @@ import dagster as dg
 
 from import_project.config.load import LoadedFeed, load_feeds, stamp_of
 from import_project.config.settings import Settings
-from import_project.defs.file_run import FileRun, job_of, run_here
+from import_project.defs.file_run import FileRun, Jobs, jobs_of, run_here
 from import_project.defs.resources import INTERRUPTS
 from import_project.defs.runs import end_dead_runs
 from import_project.errors import ImportProjectError, StoreError, one_line
@@ -85,7 +85,7 @@ def _run(instance: dg.DagsterInstance, parts: Parts, feeds: "_Feeds", arrival: A
         return None
     partition = arrival.partition or ""
     request = Request(partition=partition, key=f"{partition}#{arrival.requests + 1}", name=arrival.name)
-    return run_here(instance, parts, found[0], found[1], request)
+    return run_here(instance, parts, found[0], found[1], [request])[0]
 
 
 class _Feeds:
@@ -95,10 +95,10 @@ class _Feeds:
         self._settings = settings
         self._stamp: object = None
         self._feeds: dict[str, LoadedFeed] = {}
-        self._jobs: dict[str, dg.JobDefinition] = {}
+        self._jobs: dict[str, Jobs] = {}
 
-    def of(self, name: str) -> tuple[LoadedFeed, dg.JobDefinition] | None:
-        """Return a feed and its job; None when there is no such feed that can be used."""
+    def of(self, name: str) -> tuple[LoadedFeed, Jobs] | None:
+        """Return a feed and its jobs; None when there is no such feed that can be used."""
         stamp = stamp_of(self._settings.feeds)
         if stamp != self._stamp:
             feeds, _ = load_feeds(self._settings.feeds, os.environ)
@@ -107,7 +107,7 @@ class _Feeds:
         if feed is None:
             return None
         if name not in self._jobs:
-            self._jobs[name] = job_of(feed)
+            self._jobs[name] = jobs_of(feed)
         return feed, self._jobs[name]
 
     def end_dead(self, instance: dg.DagsterInstance, parts: Parts) -> None:

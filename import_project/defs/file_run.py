@@ -1,7 +1,9 @@
-"""One file run in this process, by its feed's own job, recorded in the instance as any run. Which files, and when, is
+"""Files run in this process, by their feed's own jobs, recorded in the instance as any run. Which files, and when, is
 `poll`'s business."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import dagster as dg
 from dagster._core.definitions.job_base import InMemoryJob
@@ -15,6 +17,7 @@ from dagster._core.types.loadable_target_origin import LoadableTargetOrigin
 
 from import_project.config.load import LoadedFeed
 from import_project.defs.assets import feed_assets
+from import_project.defs.bursts import burst_config, burst_job, burst_name, burst_tags
 from import_project.defs.jobs import feed_job
 from import_project.defs.limits import run_tags
 from import_project.defs.partitions import partitions_name
@@ -23,7 +26,7 @@ from import_project.defs.watch import tell_failed_run
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.reports import duplicate_of
 from import_project.pipeline.see import Request
-from import_project.records.files import Arrival
+from import_project.records.files import Arrival, ArrivalState
 
 _LOCATION = "import_project.definitions"
 #: What Dagster says of a run is in the instance; the terminal is for what came of it.
@@ -44,38 +47,81 @@ class FileRun:
     note: str = ""
 
 
-def job_of(feed: LoadedFeed) -> dg.JobDefinition:
-    """Build the job of a feed alone."""
-    definitions = dg.Definitions(assets=feed_assets(feed), jobs=[feed_job(feed)], resources={"parts": PartsResource()})
-    return definitions.resolve_job_def(f"{feed.name}_job")
+@dataclass(frozen=True, slots=True)
+class Jobs:
+    """The jobs of a feed: that of one file, and that of several."""
+
+    one: dg.JobDefinition
+    several: dg.JobDefinition
+
+
+def jobs_of(feed: LoadedFeed) -> Jobs:
+    """Build the jobs of a feed alone."""
+    definitions = dg.Definitions(
+        assets=feed_assets(feed), jobs=[feed_job(feed), burst_job(feed)], resources={"parts": PartsResource()}
+    )
+    return Jobs(definitions.resolve_job_def(f"{feed.name}_job"), definitions.resolve_job_def(burst_name(feed.name)))
 
 
 def run_here(
-    instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, job: dg.JobDefinition, request: Request
-) -> FileRun:
-    """Run a file as the daemon would, with the same tags and the same origin, so that the UI can run it again."""
-    arrival = parts.ledger.arrivals.of(feed.name, request.partition)
-    if arrival.held(parts.clock()):
-        return _elsewhere(feed.name, request, arrival)
-    instance.add_dynamic_partitions(partitions_name(feed.name), [request.partition])
-    tags = {**run_tags(feed, request.name), "dagster/run_key": request.key, "dagster/partition": request.partition}
+    instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, jobs: Jobs, together: Sequence[Request]
+) -> list[FileRun]:
+    """Run a file, or several, as the daemon would, with the same tags and the same origin, so that the UI can run it
+    again."""
+    now = parts.clock()
+    held = {r: a for r in together if (a := parts.ledger.arrivals.of(feed.name, r.partition)).held(now)}
+    free = [r for r in together if r not in held]
+    told = [_elsewhere(feed.name, request, arrival) for request, arrival in held.items()]
+    if not free:
+        return told
+    instance.add_dynamic_partitions(partitions_name(feed.name), [r.partition for r in free])
+    if len(free) == 1:
+        tags = {**run_tags(feed, free[0].name), "dagster/partition": free[0].partition}
+        run, failed = _run(instance, parts, jobs.one, tags | {"dagster/run_key": free[0].key}, {})
+    else:
+        config = burst_config(feed.name, [r.partition for r in free])
+        run, failed = _run(instance, parts, jobs.several, burst_tags(feed, len(free)), config)
+    return told + [_file_run(parts, feed.name, request, run, failed, several=len(free) > 1) for request in free]
+
+
+def _run(
+    instance: dg.DagsterInstance,
+    parts: Parts,
+    job: dg.JobDefinition,
+    tags: Mapping[str, str],
+    config: Mapping[str, Any],
+) -> tuple[str, str | None]:
+    """Run a job. Returns the run's id, and why it failed, which people are told of, if it did."""
     run = instance.create_run_for_job(
-        job, run_config=_QUIET, tags={**job.run_tags, **tags}, remote_job_origin=_origin(job.name)
+        job, run_config={**_QUIET, **config}, tags={**job.run_tags, **tags}, remote_job_origin=_origin(job.name)
     )
-    result = execute_run(InMemoryJob(job), run, instance)
-    arrival = parts.ledger.arrivals.of(feed.name, request.partition)
-    if not result.success and arrival.owner != run.run_id:
-        return _elsewhere(feed.name, request, arrival)
+    if execute_run(InMemoryJob(job), run, instance).success:
+        return run.run_id, None
+    return run.run_id, tell_failed_run(instance, parts, run.run_id)
+
+
+def _file_run(parts: Parts, feed: str, request: Request, run: str, failed: str | None, *, several: bool) -> FileRun:
+    """Return how the run went for one of its files."""
+    arrival = parts.ledger.arrivals.of(feed, request.partition)
+    well = arrival.state.ended and arrival.state is not ArrivalState.FAILED if several else failed is None
+    if not well and arrival.owner != run:
+        return _elsewhere(feed, request, arrival)
     return FileRun(
-        feed=feed.name,
+        feed=feed,
         file=request.name,
         partition=request.partition,
-        run=run.run_id,
+        run=run,
         state=arrival.state.value,
         note=f"of {first.name}" if (first := duplicate_of(parts, arrival)) else "",
-        success=result.success,
-        error=None if result.success else tell_failed_run(instance, parts, run.run_id),
+        success=well,
+        error=None if well else (_reason(parts, arrival) if several else failed),
     )
+
+
+def _reason(parts: Parts, arrival: Arrival) -> str:
+    """Return why a file has not come to a good end, in a run of several."""
+    outcome = parts.ledger.outcomes.of(arrival.feed, arrival.partition or "") if arrival.state.ended else None
+    return (outcome.error if outcome is not None else arrival.error) or "a check that blocks has failed"
 
 
 def _elsewhere(feed: str, request: Request, arrival: Arrival) -> FileRun:

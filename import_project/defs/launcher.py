@@ -97,7 +97,7 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         """Called when a run's process has ended: one that could not say how its run ended leaves that to us."""
         try:
             self._tell_ended(run_id, status)
-        except Exception:  # Dagster's run monitoring will find the process gone
+        except Exception:  # noqa: BLE001 - Dagster's run monitoring will find the process gone
             LOG.exception("the end of a run could not be recorded", extra={"fields": {"run": run_id}})
 
     def _tell_ended(self, run_id: str, status: int) -> None:

@@ -14,7 +14,8 @@ import dagster as dg
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
 from import_project.config.settings import Settings
 from import_project.defs.alerts import alert
-from import_project.defs.file_run import FileRun, job_of, not_run, run_here
+from import_project.defs.bursts import bursts_of
+from import_project.defs.file_run import FileRun, Jobs, jobs_of, not_run, run_here
 from import_project.defs.resources import INTERRUPTS
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
@@ -25,7 +26,7 @@ from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.expect import late_files
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import Seen, see
+from import_project.pipeline.see import Request, Seen, see
 from import_project.pipeline.wiring import build_parts, channels_of
 
 
@@ -109,33 +110,53 @@ def _broken(parts: Parts, broken: BrokenFeed) -> FeedPolled:
 def _one_feed(
     instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, stopping: Callable[[], bool]
 ) -> Iterator[FeedPolled | FileRun]:
-    try:
-        definition = job_of(feed)
-        end_dead_runs(instance, parts, feed.name)
-        missed = _late(parts, feed)
-        seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
-        _tell_works(parts, feed.name)
-        for problem in seen.problems:
-            alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
-    except Exception as error:  # noqa: BLE001 - whatever one feed does to us, the others go on
-        told = error.at(feed=feed.name).line if isinstance(error, ImportProjectError) else _defect(error)
-        with suppress(StoreError):
-            _tell_failed(parts, feed.name, told)
-        yield FeedPolled(feed=feed.name, error=told)
-        return
-    yield _polled(feed.name, seen)
-    yield from missed
-    left = list(seen.requests)
-    while left and not stopping():
-        request = left.pop(0)
+    """Poll a feed and run its new files; once more as long as its own limit, or its order, holds files back."""
+    tried = set[str]()
+    while not stopping() or not tried:
         try:
-            yield run_here(instance, parts, feed, definition, request)
-        except Exception as error:  # noqa: BLE001 - as above; the file is asked for again by a later pass
+            jobs = jobs_of(feed)
+            end_dead_runs(instance, parts, feed.name)
+            missed = [] if tried else _late(parts, feed)
+            seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(instance, feed.name)))
+            _tell_works(parts, feed.name)
+            for problem in seen.problems:
+                alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
+        except Exception as error:  # noqa: BLE001 - whatever one feed does to us, the others go on
+            told = error.at(feed=feed.name).line if isinstance(error, ImportProjectError) else _defect(error)
+            with suppress(StoreError):
+                _tell_failed(parts, feed.name, told)
+            yield FeedPolled(feed=feed.name, error=told)
+            return
+        requests = [r for r in seen.requests if r.partition not in tried]
+        if not tried or requests:
+            yield _polled(feed.name, seen)
+        yield from missed
+        yield from _runs(instance, parts, feed, jobs, requests, stopping)
+        tried |= {r.partition for r in requests}
+        if not requests or (feed.feed.files.order != "fifo_by_name" and len(requests) < feed.feed.files.limit_per_poll):
+            return
+
+
+def _runs(
+    instance: dg.DagsterInstance,
+    parts: Parts,
+    feed: LoadedFeed,
+    jobs: Jobs,
+    requests: Sequence[Request],
+    stopping: Callable[[], bool],
+) -> Iterator[FeedPolled | FileRun]:
+    left = bursts_of(feed, requests)
+    while left and not stopping():
+        together = left.pop(0)
+        try:
+            yield from run_here(instance, parts, feed, jobs, together)
+        except Exception as error:  # noqa: BLE001 - as above; the files are asked for again by a later pass
             told = error.line if isinstance(error, ImportProjectError) else _defect(error)
-            yield not_run(feed.name, request, told)
+            yield from (not_run(feed.name, request, told) for request in together)
     if left:  # told to end: the next pass, or whoever else polls, takes them at once
-        parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in left])
-        yield FeedPolled(feed=feed.name, left=len(left))
+        partitions = [request.partition for together in left for request in together]
+        parts.ledger.arrivals.not_requested(feed.name, partitions)
+        yield FeedPolled(feed=feed.name, left=len(partitions))
 
 
 def _late(parts: Parts, feed: LoadedFeed) -> list[FileRun]:

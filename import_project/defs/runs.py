@@ -1,10 +1,11 @@
 """The runs of a feed in the instance: which files they are for, and which of them are dead."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import dagster as dg
 
+from import_project.defs.bursts import burst_name, partitions_of_run
 from import_project.errors import FileVanished
 from import_project.pipeline.parts import Parts
 
@@ -58,37 +59,51 @@ def give_back(instance: dg.DagsterInstance, parts: Parts, feed: str, partition: 
 
 def on_its_way(instance: dg.DagsterInstance, feed: str) -> set[str]:
     """Return the partitions of a feed that a run is queued or has started for; a dry run is none of them."""
-    runs = _runs(instance, feed, dg.DagsterRunStatus.STARTED, *_WAITING)
-    return {known.dagster_run.tags.get("dagster/partition", "") for known in runs if not is_dry(known.dagster_run)}
+    runs = [known.dagster_run for known in _runs(instance, feed, dg.DagsterRunStatus.STARTED, *_WAITING)]
+    return {partition for run in runs if not is_dry(run) for partition in partitions_of_run(run)}
 
 
 def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
     """End the runs of killed processes in Dagster, where they stand as started for ever and hold a place in the queue.
 
     A run that lives holds its file, but while it waits to try a step again. So one that started a while ago, and whose
-    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. A dry run holds none:
-    it ends by its longest time. Returns how many were ended.
+    file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. One of several files
+    holds one after the other. A dry run holds none: it ends by its longest time. Returns how many were ended.
     """
     now, ended = parts.clock(), 0
     for known in _runs(instance, feed, dg.DagsterRunStatus.STARTED):
         run = known.dagster_run
         if is_dry(run):
             continue
-        try:
-            arrival = parts.ledger.arrivals.of(feed, run.tags.get("dagster/partition", ""))
-        except FileVanished:
-            continue
-        if arrival.held(now) or (arrival.retry_at is not None and arrival.retry_at > now):
-            continue
-        lapsed = run.run_id == arrival.owner and arrival.lease_until is not None
-        if lapsed or now.timestamp() - (known.start_time or now.timestamp()) > _SURELY_CLAIMED.total_seconds():
+        since = now - datetime.fromtimestamp(known.start_time or now.timestamp(), UTC)
+        if _dead(parts, feed, run, now, since):
             instance.report_run_failed(run, message="the run's process is gone: it no longer holds its file")
             ended += 1
     return ended
 
 
+def _dead(parts: Parts, feed: str, run: dg.DagsterRun, now: datetime, since: timedelta) -> bool:
+    partitions = partitions_of_run(run)
+    if len(partitions) > 1:
+        attempts = parts.ledger.steps.of_run(run.run_id)
+        if not attempts:
+            return since > _SURELY_CLAIMED
+        if (finished := attempts[-1].finished_at) is not None:
+            return now - finished > _SURELY_CLAIMED
+        partitions = [attempts[-1].partition]
+    try:
+        arrival = parts.ledger.arrivals.of(feed, partitions[0] if partitions else "")
+    except FileVanished:
+        return False
+    if arrival.held(now) or (arrival.retry_at is not None and arrival.retry_at > now):
+        return False
+    lapsed = run.run_id == arrival.owner and arrival.lease_until is not None
+    return lapsed or since > _SURELY_CLAIMED
+
+
 def _runs(instance: dg.DagsterInstance, feed: str, *statuses: dg.DagsterRunStatus) -> list[dg.RunRecord]:
     """Return the runs of a feed in some states, those that were launched by hand too."""
     own = instance.get_run_records(dg.RunsFilter(job_name=f"{feed}_job", statuses=list(statuses)))
+    several = instance.get_run_records(dg.RunsFilter(job_name=burst_name(feed), statuses=list(statuses)))
     by_hand = instance.get_run_records(dg.RunsFilter(job_name=BY_HAND, statuses=list(statuses)))
-    return [*own, *(known for known in by_hand if feed_of(known.dagster_run) == feed)]
+    return [*own, *several, *(known for known in by_hand if feed_of(known.dagster_run) == feed)]

@@ -11,13 +11,14 @@ from dagster._core.definitions.unresolved_asset_job_definition import Unresolved
 
 from import_project.config.load import BrokenFeed, LoadedFeed, load_feed
 from import_project.defs.alerts import record
+from import_project.defs.bursts import burst_config, burst_name, burst_tags, bursts_of
 from import_project.defs.limits import apply_limits, run_tags
 from import_project.defs.partitions import partitions_name, partitions_of
 from import_project.defs.runs import end_dead_runs, on_its_way
 from import_project.errors import SourceError
 from import_project.pipeline.expect import LateFile, late_files
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import Seen, see
+from import_project.pipeline.see import Request, Seen, see
 
 #: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next. Tidying up comes
 #: after the listing, in 10 seconds of its own.
@@ -25,7 +26,10 @@ _LONGEST_POLL = timedelta(seconds=40)
 
 
 def feed_sensor(
-    loaded: LoadedFeed, job: UnresolvedAssetJobDefinition, deadline_job: dg.JobDefinition | None
+    loaded: LoadedFeed,
+    job: UnresolvedAssetJobDefinition,
+    burst: dg.JobDefinition,
+    deadline_job: dg.JobDefinition | None,
 ) -> dg.SensorDefinition:
     """Return the sensor that watches a feed's inbox. It reads the feed's file anew at each tick.
 
@@ -34,7 +38,7 @@ def feed_sensor(
 
     @dg.sensor(
         name=f"{loaded.name}_sensor",
-        jobs=[job] if deadline_job is None else [job, deadline_job],
+        jobs=[job, burst] if deadline_job is None else [job, burst, deadline_job],
         minimum_interval_seconds=loaded.feed.poll.every_seconds,
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Watches the inbox of {loaded.name} and launches a run for each new file",
@@ -59,10 +63,7 @@ def feed_sensor(
                 raise
             context.log.exception("the inbox could not be listed")
             seen = Seen(requests=(), waiting=0, problems=())
-        requests = [
-            dg.RunRequest(run_key=r.key, job_name=job.name, partition_key=r.partition, tags=run_tags(feed, r.name))
-            for r in seen.requests
-        ]
+        requests = [_run_request(feed, together) for together in bursts_of(feed, seen.requests)]
         requests += [
             dg.RunRequest(
                 run_key=key, job_name=f"{feed.name}_deadline_job", tags={"feed": feed.name}, run_config=config
@@ -79,6 +80,20 @@ def feed_sensor(
         )
 
     return watch
+
+
+def _run_request(feed: LoadedFeed, together: Sequence[Request]) -> dg.RunRequest:
+    """Ask for a run of one file, or of several."""
+    first = together[0]
+    if len(together) == 1:
+        tags = run_tags(feed, first.name)
+        return dg.RunRequest(first.key, job_name=f"{feed.name}_job", partition_key=first.partition, tags=tags)
+    return dg.RunRequest(
+        f"{first.key}+{len(together) - 1}",
+        job_name=burst_name(feed.name),
+        run_config=burst_config(feed.name, [r.partition for r in together]),
+        tags=burst_tags(feed, len(together)),
+    )
 
 
 def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed) -> Seen:

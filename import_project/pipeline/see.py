@@ -23,12 +23,13 @@ _SHOWN = 5
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """A run that is wanted for a file; `key` is another one each time it is wanted once `more`."""
+    """A run that is wanted for a file of `size` bytes; `key` is another one each time it is wanted once `more`."""
 
     partition: str
     key: str
     name: str
     more: bool = False
+    size: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -201,7 +202,7 @@ def _requests(
     )
     parts.ledger.arrivals.requested([a.id for a in picked], again_at=now + REQUEST_LASTS)
     return tuple(
-        Request(partition=a.partition, key=f"{a.partition}#{a.requests + 1}", name=a.name, more=a.owner is not None)
+        Request(partition=part, key=f"{part}#{a.requests + 1}", name=a.name, more=a.owner is not None, size=a.size)
         for a in picked
-        if a.partition
+        if (part := a.partition)
     )

@@ -22,7 +22,7 @@ import dagster as dg
 import pytest
 import sqlalchemy as sa
 
-from import_project.defs.file_run import job_of, run_here
+from import_project.defs.file_run import jobs_of, run_here
 from import_project.demo import files
 from import_project.pipeline.see import see
 from import_project.store.ledger.operating_tables import polls
@@ -148,7 +148,7 @@ def test_term_lets_the_file_in_hand_end_and_configuration_is_read_again_each_cyc
     finally:
         child.kill()
     assert child.returncode == 0, err
-    assert "ending after the file in hand" in err
+    assert "ending after the run in hand" in err
     ended = [json.loads(line) for line in out.splitlines() if '"file"' in line]
     done = [one for one in ended if one["told"] == "file"]
     assert [one["state"] for one in done] == ["done"]
@@ -231,7 +231,7 @@ def test_file_that_another_run_holds_is_left_to_it(polled: Installation, api: Ap
     with dg.DagsterInstance.from_config(polled.environ["DAGSTER_HOME"]) as instance:
         parts.ledger.arrivals.claim("orders", request.partition, owner="another", now=parts.clock(), lease=parts.lease)
         feed = polled.feed("orders")
-        told = run_here(instance, parts, feed, job_of(feed), request)
+        (told,) = run_here(instance, parts, feed, jobs_of(feed), [request])
     parts.close()
     assert (told.success, told.note, told.run) == (True, "by another run", "another")
     assert runs(polled) == []
