@@ -3,12 +3,15 @@
 import asyncio
 import os
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
+import pytest
 import yaml
 
 from import_project.config.load import LoadedFeed, load_feeds
@@ -136,3 +139,12 @@ def rewrite_feed(path: Path, **keys: Any) -> None:
 def environment(installation: Installation) -> dict[str, str]:
     """The environment of a child process of the installation, whose terminal is wide."""
     return {**os.environ, "COLUMNS": "160", **installation.environ}
+
+
+@contextmanager
+def dagster_instance(home: str) -> Iterator[dg.DagsterInstance]:
+    """Open the instance in a folder, as a process does whose DAGSTER_HOME names it."""
+    with pytest.MonkeyPatch.context() as environ:
+        environ.setenv("DAGSTER_HOME", home)
+        with dg.DagsterInstance.get() as instance:
+            yield instance

@@ -167,7 +167,7 @@ class Files(Strict):
 
     pattern: Pattern
     order: Literal["process_all", "latest_by_mtime", "fifo_by_name", "lexicographic"] = "process_all"
-    limit_per_poll: int = Field(default=100, ge=1, le=10_000)
+    limit_per_poll: int = Field(default=1_000, ge=1, le=10_000)
     looks: int = Field(default=2, ge=1, le=100)
     min_age_seconds: float = Field(default=0, ge=0, le=_MONTH)
     done_file: str | None = None

@@ -14,6 +14,7 @@ from import_project.config.load import LoadedFeed
 from import_project.defs.checks import results_of
 from import_project.defs.limits import api_pool, feed_pool, run_tags
 from import_project.defs.made import ASSETS_OF, metadata_made, tell_people
+from import_project.defs.resources import PartsResource
 from import_project.errors import ImportProjectError, StoreError
 from import_project.pipeline.bursts import bursts
 from import_project.pipeline.parts import Parts
@@ -95,6 +96,7 @@ def burst_job(loaded: LoadedFeed) -> dg.JobDefinition:
     @dg.job(
         name=burst_name(feed),
         executor_def=dg.in_process_executor,
+        resource_defs={"parts": PartsResource()},  # bound here: Dagster builds sensors of jobs that need one anew
         description=f"Several small files of {feed} at once, when many wait",
         tags=run_tags(loaded),
     )

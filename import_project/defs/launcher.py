@@ -14,11 +14,10 @@ from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.origin import JobPythonOrigin
 from dagster._core.remote_origin import GrpcServerCodeLocationOrigin, ManagedGrpcPythonEnvCodeLocationOrigin
 from dagster._core.remote_representation.code_location import CodeLocation
-from dagster._core.storage.dagster_run import DagsterRunStatus
 from dagster._serdes import ConfigurableClass, ConfigurableClassData, serialize_value
 
 from import_project.defs.warm import NotForked, Stale, WarmProcess
-from import_project.defs.worker import Worker
+from import_project.defs.worker import Worker, report_end
 from import_project.logs import LOG
 
 _HERE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -94,21 +93,11 @@ class WarmRunLauncher(RunLauncher[dg.DagsterInstance], ConfigurableClass):
         self._warm[location].fork(run_id, instance, job)
 
     def _ended(self, run_id: str, status: int) -> None:
-        """Called when a run's process has ended: one that could not say how its run ended leaves that to us."""
+        """Called when a run's process has ended."""
         try:
-            self._tell_ended(run_id, status)
+            report_end(self._instance, run_id, status)
         except Exception:  # noqa: BLE001 - Dagster's run monitoring will find the process gone
             LOG.exception("the end of a run could not be recorded", extra={"fields": {"run": run_id}})
-
-    def _tell_ended(self, run_id: str, status: int) -> None:
-        run = self._instance.get_run_by_id(run_id)
-        if run is None or run.is_finished:
-            return
-        if run.status is DagsterRunStatus.CANCELING:
-            self._instance.report_run_canceled(run)
-            return
-        how = f"signal {-status}" if status < 0 else f"exit code {status}"
-        self._instance.report_run_failed(run, message=f"the run's process ended unexpectedly: {how}")
 
     def terminate(self, run_id: str) -> bool:
         """Tell a run's process to end, from any process of this machine."""

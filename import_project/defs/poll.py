@@ -19,6 +19,7 @@ from import_project.defs.file_run import FileRun, Jobs, jobs_of, not_run, run_he
 from import_project.defs.resources import INTERRUPTS
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
+from import_project.defs.side_by_side import SideBySide, worth_it
 from import_project.defs.watch import tell_paused_apis
 from import_project.errors import ConfigError, ImportProjectError, StoreError, one_line
 from import_project.logs import LOG, write_logs
@@ -73,12 +74,13 @@ def one_pass(
         beat(parts, again_in)
         for one in broken:
             yield _broken(parts, one)
-        for feed in feeds:
-            if stopping():
-                return
-            for told in _one_feed(instance, parts, feed, stopping):
-                yield told
-                beat(parts, again_in)
+        with SideBySide(instance, parts) as side_by_side:
+            for feed in feeds:
+                if stopping():
+                    return
+                for told in _one_feed(instance, parts, feed, side_by_side, stopping):
+                    yield told
+                    beat(parts, again_in)
         _afterwards(instance, parts, settings)
         beat(parts, again_in)
     finally:
@@ -108,7 +110,11 @@ def _broken(parts: Parts, broken: BrokenFeed) -> FeedPolled:
 
 
 def _one_feed(
-    instance: dg.DagsterInstance, parts: Parts, feed: LoadedFeed, stopping: Callable[[], bool]
+    instance: dg.DagsterInstance,
+    parts: Parts,
+    feed: LoadedFeed,
+    side_by_side: SideBySide,
+    stopping: Callable[[], bool],
 ) -> Iterator[FeedPolled | FileRun]:
     """Poll a feed and run its new files; once more as long as its own limit, or its order, holds files back."""
     tried = set[str]()
@@ -131,7 +137,7 @@ def _one_feed(
         if not tried or requests:
             yield _polled(feed.name, seen)
         yield from missed
-        yield from _runs(instance, parts, feed, jobs, requests, stopping)
+        yield from _runs(instance, parts, feed, jobs, requests, side_by_side, stopping)
         tried |= {r.partition for r in requests}
         if not requests or (feed.feed.files.order != "fifo_by_name" and len(requests) < feed.feed.files.limit_per_poll):
             return
@@ -143,15 +149,21 @@ def _runs(
     feed: LoadedFeed,
     jobs: Jobs,
     requests: Sequence[Request],
+    side_by_side: SideBySide,
     stopping: Callable[[], bool],
 ) -> Iterator[FeedPolled | FileRun]:
     left = bursts_of(feed, requests)
+    if worth_it(left):
+        try:
+            yield from side_by_side.run(feed, jobs, left, stopping)
+        except Exception as error:  # noqa: BLE001 - as above
+            yield FeedPolled(feed=feed.name, error=_told(error))
     while left and not stopping():
         together = left.pop(0)
         try:
             yield from run_here(instance, parts, feed, jobs, together)
         except Exception as error:  # noqa: BLE001 - as above; the files are asked for again by a later pass
-            told = error.line if isinstance(error, ImportProjectError) else _defect(error)
+            told = _told(error)
             yield from (not_run(feed.name, request, told) for request in together)
     if left:  # told to end: the next pass, or whoever else polls, takes them at once
         partitions = [request.partition for together in left for request in together]
@@ -169,6 +181,10 @@ def _late(parts: Parts, feed: LoadedFeed) -> list[FileRun]:
             )
         alert(parts, late.key, late.text, {"feed": feed.name})
     return failed
+
+
+def _told(error: Exception) -> str:
+    return error.line if isinstance(error, ImportProjectError) else _defect(error)
 
 
 def _defect(error: Exception) -> str:

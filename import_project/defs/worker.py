@@ -61,6 +61,19 @@ class Worker:
         return True
 
 
+def report_end(instance: dg.DagsterInstance, run_id: str, status: int) -> None:
+    """Record the end of a run whose process has ended without saying so; `status` is its exit code, or minus the signal
+    that ended it."""
+    run = instance.get_run_by_id(run_id)
+    if run is None or run.is_finished:
+        return
+    if run.status is dg.DagsterRunStatus.CANCELING:
+        instance.report_run_canceled(run)
+        return
+    how = f"signal {-status}" if status < 0 else f"exit code {status}"
+    instance.report_run_failed(run, message=f"the run's process ended unexpectedly: {how}")
+
+
 def _began(pid: int) -> str | None:
     """Return when a process began (proc(5): field 22 of `stat`); None for one that is gone, or only not yet waited
     for."""

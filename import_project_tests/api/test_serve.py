@@ -13,7 +13,7 @@ import pytest
 from import_project.demo import files
 from import_project_tests.api.serving import COMMAND, Serving, open_serving
 from import_project_tests.http_servers import ApiPeer
-from import_project_tests.installation import Installation, environment
+from import_project_tests.installation import Installation, dagster_instance, environment
 
 
 @pytest.fixture
@@ -31,7 +31,7 @@ def test_file_is_imported_at_once_and_recorded_in_dagster(serving: Serving, api:
         done["created_at"] <= done["started_at"] <= done["completed_at"]
     )  # how soon is measured in benchmarks/desk.py
     assert len(api.effects) == 5
-    with dg.DagsterInstance.from_config(serving.environ["DAGSTER_HOME"]) as instance:
+    with dagster_instance(serving.environ["DAGSTER_HOME"]) as instance:
         serving.until(lambda: instance.get_runs()[0].status is dg.DagsterRunStatus.SUCCESS, 120)
         (run,) = instance.get_runs()
         assert run.tags["file"] == files.ORDERS_NAME

@@ -27,7 +27,7 @@ from import_project.demo import files
 from import_project.pipeline.see import see
 from import_project.store.ledger.operating_tables import polls
 from import_project_tests.http_servers import ApiPeer, webhook_peer
-from import_project_tests.installation import FEEDS, Installation, environment, rewrite_feed
+from import_project_tests.installation import FEEDS, Installation, dagster_instance, environment, rewrite_feed
 from import_project_tests.servers import SftpPeer
 
 COMMAND = [str(Path(sys.executable).with_name("import-project")), "poll", "--json"]
@@ -64,7 +64,7 @@ def once(installation: Installation) -> subprocess.CompletedProcess[str]:
 
 
 def runs(installation: Installation) -> list[dg.DagsterRun]:
-    with dg.DagsterInstance.from_config(installation.environ["DAGSTER_HOME"]) as instance:
+    with dagster_instance(installation.environ["DAGSTER_HOME"]) as instance:
         return list(instance.get_runs())
 
 
@@ -228,7 +228,7 @@ def test_file_that_another_run_holds_is_left_to_it(polled: Installation, api: Ap
     (polled.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
     parts = polled.parts()
     (request,) = asyncio.run(see(parts, polled.feed("orders"))).requests
-    with dg.DagsterInstance.from_config(polled.environ["DAGSTER_HOME"]) as instance:
+    with dagster_instance(polled.environ["DAGSTER_HOME"]) as instance:
         parts.ledger.arrivals.claim("orders", request.partition, owner="another", now=parts.clock(), lease=parts.lease)
         feed = polled.feed("orders")
         (told,) = run_here(instance, parts, feed, jobs_of(feed), [request])
@@ -277,3 +277,37 @@ def collector() -> Iterator[tuple[str, list[bytes]]]:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield f"http://127.0.0.1:{server.server_address[1]}", bodies
         server.shutdown()
+
+
+def flood(polled: Installation, many: int) -> None:
+    for number in range(many):
+        content = files.orders_csv().replace(b"AB-", b"A" + bytes([65 + number]) + b"-")
+        (polled.inbox / f"orders_{number:02}.csv").write_bytes(content)
+
+
+def test_flood_of_small_files_shares_runs_that_go_on_side_by_side(polled: Installation, api: ApiPeer) -> None:
+    flood(polled, 12)
+    (polled.inbox / "orders_07.csv").write_bytes(b"\x00\x01 no rows at all")
+    done = once(polled)
+    assert done.returncode == 1, done.stderr
+    ended = {f["file"]: f for f in told(done)["file"]}
+    assert len(ended) == 12
+    bad = ended.pop("orders_07.csv")
+    assert (bad["state"], bad["success"]) == ("failed", False)
+    assert "holds '\\x00'" in bad["error"]
+    assert {(f["state"], f["success"], f["error"]) for f in ended.values()} == {("done", True, None)}
+    assert len(api.times()) == 5 * 11
+    assert max(api.times().values()) == 1
+    found = runs(polled)
+    assert [r.job_name for r in found] == ["orders_files_job"] * 3
+    assert sorted(r.status.value for r in found) == ["FAILURE", "SUCCESS", "SUCCESS"]
+    assert all(".dagster/warm_worker" in r.tags for r in found), "each in a process of its own"
+
+
+def test_one_pass_takes_all_that_a_limit_or_an_order_holds_back(polled: Installation, api: ApiPeer) -> None:
+    flood(polled, 5)
+    limited = polled.rewrite("orders", files={"limit_per_poll": 2})
+    done = once(limited)
+    assert done.returncode == 0, done.stderr
+    assert sorted(f["file"] for f in told(done)["file"]) == [f"orders_{n:02}.csv" for n in range(5)]
+    assert max(api.times().values()) == 1

@@ -16,6 +16,7 @@ from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
 from import_project.demo import files
 from import_project.demo.installation import Installation
 from import_project_tests.demo.test_demo import free_port
+from import_project_tests.installation import dagster_instance
 
 PROJECT = Path(__file__).parents[2]
 #: Long, for a busy machine with two cores; nothing waits longer than it must.
@@ -110,7 +111,7 @@ def open_house(home: Path, feeds: Path) -> Iterator[House]:
         environ = {**own, "IMPORT_PROJECT_FEEDS": str(feeds)}
         # The instance first: daemon and UI fail when both make its databases at the same time.
         with (
-            dg.DagsterInstance.from_config(environ["DAGSTER_HOME"]) as instance,
+            dagster_instance(environ["DAGSTER_HOME"]) as instance,
             installation.daemon(environ),
             installation.webserver(environ, port),
         ):
