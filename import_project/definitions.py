@@ -2,10 +2,12 @@
 
 import os
 from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
 
 import dagster as dg
 
-from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds
+from import_project.config.load import BrokenFeed, LoadedFeed, load_feeds, stamp_of
 from import_project.config.settings import Settings
 from import_project.defs.assets import feed_assets
 from import_project.defs.bursts import burst_job
@@ -53,6 +55,11 @@ def _of_feed(feed: LoadedFeed) -> dg.Definitions:
 @dg.definitions
 def definitions() -> dg.Definitions:
     """Read settings and feeds when Dagster loads the location, not when this module is imported."""
-    settings = Settings.read(os.environ)
-    feeds, broken = load_feeds(settings.feeds, os.environ)
-    return build_definitions(feeds, broken)
+    folder = Settings.read(os.environ).feeds
+    return _built(folder, stamp_of(folder) if folder.is_dir() else ())
+
+
+@lru_cache(maxsize=1)
+def _built(folder: Path, _state: object) -> dg.Definitions:
+    """Build once for each state of the feeds: Dagster loads the location anew for each job, and for each run's part."""
+    return build_definitions(*load_feeds(folder, os.environ))

