@@ -10,15 +10,18 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import desk, formats, inbox, matching, partitions, posting, rows
+from benchmarks import desk, formats, inbox, launcher, matching, partitions, poll, posting, rows
+from benchmarks.page import write_page
 from benchmarks.peers import PeerMissing, told_versions
 
 BENCHMARKS = {
     "desk": (desk.run, desk.versions),
     "formats": (formats.run, formats.versions),
     "inbox": (inbox.run, told_versions),
+    "launcher": (launcher.run, launcher.versions),
     "matching": (matching.run, matching.versions),
     "partitions": (partitions.run, partitions.versions),
+    "poll": (poll.run, poll.versions),
     "posting": (posting.run, posting.versions),
     "rows": (rows.run, rows.versions),
 }
@@ -45,6 +48,7 @@ def main(names: list[str]) -> None:
             "figures": [f.as_json() for f in figures],
         }
         (RESULTS / f"{name}.json").write_text(json.dumps(told, indent=2) + "\n", "utf-8")
+        write_page(RESULTS)
 
 
 def _told(ratio: float | None) -> str:

@@ -3,6 +3,7 @@
 
 import os
 import signal
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -10,21 +11,26 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import dagster as dg
 import psutil
 import yaml
 
+from benchmarks.figure import Figure
 from benchmarks.posting import server
 from import_project.pipeline.parts import Parts
 from import_project_tests.http_servers import ApiPeer
-from import_project_tests.installation import Installation, environment
+from import_project_tests.installation import Installation, dagster_instance, environment
 from import_project_tests.servers import sftp_peer
 
 ROOT = Path(__file__).parents[1]
 FILES, ROWS = 200, 10
+#: So many files tell a rate that does not depend on their number; 200 would take the default launcher eight minutes.
+OF_DEFAULT, OF_FORKED, ONE_BY_ONE = 40, 80, 8
 _PATIENCE = 1800.0
 
 
@@ -146,7 +152,77 @@ def burst(files: int = FILES, change: Callable[[dict[str, Any]], object] = lambd
         return Burst(files, time.perf_counter() - start, made.cpu() - before)
 
 
-if __name__ == "__main__":
-    kind, many = sys.argv[1], int(sys.argv[2])
-    feed = {"run": {"files_per_run": int(sys.argv[3])}} if len(sys.argv) > 3 else {}
-    print(burst(many, default_launcher if kind == "default" else lambda _: None, **feed))
+def one_file() -> tuple[float, float]:
+    """Return the seconds from a file's drop to its last row posted, and from the tick that saw it whole; medians."""
+    waits, afters = list[float](), list[float]()
+    with running() as made:
+        for number in range(1, ONE_BY_ONE + 1):
+            dropped = datetime.now(UTC)
+            made.drop(range(number, number + 1))
+            made.wait(number + 1)
+            (arrival,) = made.parts.ledger.arrivals.called(f"orders_{number:06}.csv", "orders")
+            attempts = made.parts.ledger.steps.of_file("orders", arrival.partition or "")
+            posted = next(a.finished_at for a in attempts if a.step == "post_rows")
+            assert posted is not None
+            waits.append((posted - dropped).total_seconds())
+            asked = _tick(made, arrival.partition or "")
+            afters.append(posted.timestamp() - asked)
+            time.sleep(0.7 * number % 5)  # not always at the same distance from a tick
+    return statistics.median(waits), statistics.median(afters)
+
+
+def _tick(made: Running, partition: str) -> float:
+    """Return when the tick began that asked for a file's run."""
+    with dagster_instance(str(made.installation.home.parent / "dagster")) as instance:
+        (run,) = instance.get_run_records(dg.RunsFilter(tags={"dagster/partition": partition}))
+        tick = instance.get_ticks(*_sensor(instance), limit=20)
+        began = run.create_timestamp.timestamp()
+        return max((t.timestamp for t in tick if t.timestamp <= began), default=began)
+
+
+def _sensor(instance: dg.DagsterInstance) -> tuple[str, str]:
+    state = next(s for s in instance.all_instigator_state() if s.instigator_name == "orders_sensor")
+    return state.instigator_origin_id, state.selector_id
+
+
+def run() -> list[Figure]:
+    default = burst(OF_DEFAULT, default_launcher, run={"files_per_run": 1})
+    forked = burst(OF_FORKED, run={"files_per_run": 1})
+    ours = burst(FILES)
+    posted, after = one_file()
+    return [
+        Figure(
+            what=f"{FILES} small files at once, files a minute",
+            ours=ours.a_minute,
+            peer=default.a_minute,
+            peer_name="Dagster's default launcher",
+            goal=">= 5x",
+            met=ours.a_minute >= 5 * default.a_minute,
+            cpu_ratio=round(ours.cpu / ours.files / (default.cpu / default.files), 3),
+            told=f"ours {ours}; peer {default}",
+        ),
+        Figure(
+            what="the same with a run for each file",
+            ours=forked.a_minute,
+            peer=default.a_minute,
+            peer_name="Dagster's default launcher",
+            goal="",
+            met=None,
+            cpu_ratio=round(forked.cpu / forked.files / (default.cpu / default.files), 3),
+            told=f"ours {forked}",
+        ),
+        _seconds("one small file, from drop to posted", posted, 8.0),
+        _seconds("the same, from the tick that asks for its run", after, 2.0),
+    ]
+
+
+def _seconds(what: str, taken: float, goal: float) -> Figure:
+    return Figure(
+        what=f"{what}, a second",
+        ours=1 / taken,
+        peer=1 / goal,
+        peer_name=f"{goal:.0f} s",
+        goal=f"< {goal:.0f} s",
+        met=taken < goal,
+        told=f"{taken:.2f} s",
+    )

@@ -37,6 +37,7 @@ def _url(*schemes: str) -> Callable[[str], str]:
 Days = Annotated[Annotated[int, Field(ge=1, le=_LONGEST_DAYS)] | None, BeforeValidator(_for_ever)]
 DaysOfDetail = Annotated[Annotated[int, Field(ge=30, le=_LONGEST_DAYS)] | None, BeforeValidator(_for_ever)]
 Address = Annotated[str, AfterValidator(_url("https", "http"))]
+Bucket = Annotated[str, AfterValidator(_url("s3", "gs", "az"))]
 MailServer = Annotated[str, AfterValidator(_url("smtp", "smtps", "smtp+plain"))]
 
 
@@ -46,6 +47,9 @@ class Settings(Strict):
     home: Path = Field(default=Path("home"), description="folder of landing, tables and the default ledger")
     feeds: Path = Field(default=Path("feeds"), description="folder of feed files")
     ledger: str | None = Field(default=None, repr=False, description="ledger database URL; default: SQLite in the home")
+    objects: Bucket | None = Field(
+        default=None, description="object store of landing and tables, such as s3://bucket/prefix; default: in the home"
+    )
     alert_webhook: Address | None = Field(default=None, repr=False, description="URL that alerts are posted to")
     alert_email: str | None = Field(default=None, description="addresses that alerts are mailed to, with commas")
     alert_smtp: MailServer = Field(

@@ -153,7 +153,7 @@ def _validate_rows(held: Held) -> dict[str, int]:
             compiled(held.loaded.schema),
             identities=True,
             transform=held.loaded.callbacks.transform,
-            kept_bytes=kept_of(held.parts.landing.path(held.sha256).stat().st_size),
+            kept_bytes=kept_of(held.parts.landing.existing(held.sha256).stat().st_size),
         )
         for piece in pieces:
             for name in names:

@@ -49,7 +49,7 @@ def _unpack(held: Held, asked: Unpack, sha256: str, folder: Path) -> Unpacked:
     )
     with disk_errors(f"unpack into landing {held.parts.landing.root}"):
         return unpack(
-            held.parts.landing.path(sha256),
+            held.parts.landing.existing(sha256),
             folder,
             caps=caps,
             wanted=matcher(glob=asked.members),

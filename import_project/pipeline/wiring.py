@@ -18,6 +18,7 @@ from import_project.posting.client import ImportApiClient
 from import_project.store.disk import sweep
 from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
+from import_project.store.objects import Objects
 from import_project.store.tables import DryTables, Tables
 
 
@@ -32,14 +33,15 @@ def build_parts(
 
     `dry_run` is the id of a run that may change nothing: its tables are its own, and are swept away after a day.
     """
-    tables = Tables(settings.home / "tables")
+    objects = None if settings.objects is None else Objects(settings.objects)
+    tables = Tables(settings.home / "tables", objects)
     if dry_run is not None:
         folder = settings.home / "dry_runs"
         sweep(folder, "*")
         tables = DryTables(folder / dry_run, tables)
     return Parts(
         ledger=Ledger(settings.ledger_url),
-        landing=Landing(settings.home / "landing"),
+        landing=Landing(settings.home / "landing", objects),
         tables=tables,
         clock=lambda: datetime.now(UTC),
         open_source=lambda feed: open_source(feed, environ, datetime.now(UTC)),

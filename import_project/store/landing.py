@@ -12,15 +12,17 @@ from uuid import uuid4
 from import_project.errors import FileChanged, StoreDamaged
 from import_project.records.files import Landed
 from import_project.store.disk import disk_errors, part_file, settle, sweep
+from import_project.store.objects import Objects
 
 _TAKEN_AT_ONCE = 1 << 20
 
 
 class Landing:
-    """A folder of files, two hex digits a sub-folder."""
+    """A folder of files, two hex digits a sub-folder; a cache of `objects`, where there are any."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, objects: Objects | None = None) -> None:
         self.root = root
+        self._objects = objects
 
     def path(self, sha256: str) -> Path:
         """Where the bytes with this sha256 are, or would be."""
@@ -44,7 +46,7 @@ class Landing:
                     last = some
                 if writing is not None:
                     await asyncio.shield(writing)
-                ended = loop.run_in_executor(None, part.end, last, expected_size, self.path)
+                ended = loop.run_in_executor(None, part.end, last, expected_size, self._keep)
                 writing = ended
                 return await asyncio.shield(ended)
             finally:
@@ -69,24 +71,31 @@ class Landing:
             with path.open("rb") as content:
                 sha256 = hashlib.file_digest(content, "sha256").hexdigest()
             size = path.stat().st_size
-            settle(path, self.path(sha256))
+            self._keep(path, sha256)
         return Landed(sha256=sha256, size=size)
+
+    def _keep(self, part: Path, sha256: str) -> None:
+        target = self.path(sha256)
+        settle(part, target)
+        if self._objects is not None:
+            self._objects.put(target, _key(sha256), changes=False)
 
     def head(self, sha256: str, size: int) -> bytes:
         """Return the first bytes, at most `size` of them, unproved. Raises StoreDamaged when they are gone."""
-        with disk_errors(f"read from landing {self.root}"), self._existing(sha256).open("rb") as content:
+        with disk_errors(f"read from landing {self.root}"), self.existing(sha256).open("rb") as content:
             return content.read(size)
 
-    def _existing(self, sha256: str) -> Path:
+    def existing(self, sha256: str) -> Path:
+        """Return the path of the bytes, unproved. Raises StoreDamaged when they are gone."""
         path = self.path(sha256)
-        if not path.is_file():
+        if not self.has(sha256):
             raise StoreDamaged(f"landing has no file {sha256}", do="restore it from a backup")
         return path
 
     def proved(self, sha256: str) -> Path:
         """Return the path of the bytes, proved. Raises StoreDamaged when they are gone or no longer what their name
         says."""
-        path = self._existing(sha256)
+        path = self.existing(sha256)
         with disk_errors(f"read from landing {self.root}"), path.open("rb") as content:
             found = hashlib.file_digest(content, "sha256").hexdigest()
         if found != sha256:
@@ -100,9 +109,21 @@ class Landing:
                 with suppress(FileNotFoundError):  # another has let it go in between
                     if path.stat().st_mtime < than.timestamp():
                         yield path.name
+        if self._objects is not None:
+            for key, at in self._objects.all("landing"):
+                sha256 = key.rpartition("/")[2]
+                if at < than and not self.path(sha256).is_file():
+                    yield sha256
 
     def remove(self, sha256: str, older: datetime) -> bool:
         """Delete a file, unless its bytes came again since a moment. Returns whether it did; two may do so at once."""
+        if self._objects is not None:
+            at = self._objects.modified(_key(sha256))
+            if at is not None and at >= older:
+                return False
+            self._objects.remove(_key(sha256))
+            if at is not None and not self.path(sha256).exists():
+                return True
         path = self.path(sha256)
         gone = self.workshop() / f"retired-{uuid4().hex}"
         with disk_errors(f"remove from landing {self.root}"), suppress(FileNotFoundError):
@@ -115,17 +136,22 @@ class Landing:
         return False
 
     def has(self, sha256: str) -> bool:
-        """Whether the bytes are here."""
-        return self.path(sha256).is_file()
+        """Whether the bytes are here; those that another machine received are brought."""
+        path = self.path(sha256)
+        return path.is_file() or (self._objects is not None and self._objects.bring(_key(sha256), path, changes=False))
 
     def read(self, sha256: str) -> bytes:
         """Return the bytes. Raises StoreDamaged when they are gone or no longer what their name says."""
-        path = self._existing(sha256)
+        path = self.existing(sha256)
         with disk_errors(f"read from landing {self.root}"):
             content = path.read_bytes()
         if hashlib.sha256(content).hexdigest() != sha256:
             raise StoreDamaged(f"the bytes of {sha256} in landing have changed", do="restore them from a backup")
         return content
+
+
+def _key(sha256: str) -> str:
+    return f"landing/{sha256[:2]}/{sha256}"
 
 
 class _Part:
@@ -144,13 +170,13 @@ class _Part:
             self._hashed.update(chunk)
             self._size += self._out.write(chunk)
 
-    def end(self, last: list[bytes], expected_size: int | None, place: Callable[[str], Path]) -> Landed:
+    def end(self, last: list[bytes], expected_size: int | None, keep: Callable[[Path, str], None]) -> Landed:
         self.write(last)
         self.close()
         if expected_size is not None and self._size != expected_size:
             raise FileChanged(f"{self._size} bytes came where {expected_size} were listed")
         sha256 = self._hashed.hexdigest()
-        settle(self._path, place(sha256))
+        keep(self._path, sha256)
         return Landed(sha256=sha256, size=self._size)
 
     def close(self) -> None:

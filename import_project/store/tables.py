@@ -11,6 +11,7 @@ import polars as pl
 
 from import_project.errors import StoreDamaged
 from import_project.store.disk import disk_errors, part_file, settle
+from import_project.store.objects import Objects, forget_noted
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -20,18 +21,31 @@ _REMOVED = ".removed"
 
 
 class Tables:
-    """`root/feed/table/sha256.parquet`."""
+    """`root/feed/table/sha256.parquet`; a cache of `objects`, where there are any."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, objects: Objects | None = None) -> None:
         self.root = root
+        self._objects = objects
 
     def path(self, feed: str, table: str, sha256: str) -> Path:
         """Where a table of a file is, or would be."""
         return self.root / feed / table / f"{sha256}.parquet"
 
     def found(self, feed: str, table: str, sha256: str) -> Path:
-        """Where a table of a file is read from."""
-        return self.path(feed, table, sha256)
+        """Where a table of a file is read from; what another machine wrote is brought."""
+        path = self.path(feed, table, sha256)
+        if self._objects is not None and not self._objects.bring(self._key(path), path, changes=True):
+            path.unlink(missing_ok=True)  # another machine has let it go
+            forget_noted(path)
+        return path
+
+    def _key(self, path: Path) -> str:
+        return f"tables/{path.relative_to(self.root).as_posix()}"
+
+    def _keep(self, part: Path, target: Path) -> None:
+        settle(part, target)
+        if self._objects is not None:
+            self._objects.put(target, self._key(target), changes=True)
 
     def write(self, feed: str, table: str, sha256: str, frame: pl.DataFrame) -> int:
         """Write a table in one step, over an older one of the same file. Returns its rows."""
@@ -41,7 +55,7 @@ class Tables:
                 frame.write_parquet(part, compression="zstd")
             except pl.exceptions.ComputeError as error:  # what Polars makes of a disk's refusal
                 raise OSError(str(error)) from error
-            settle(part, target)
+            self._keep(part, target)
         return frame.height
 
     @contextmanager
@@ -61,7 +75,7 @@ class Tables:
                 yield {first: growing, **rest}
             growing.close()
             if part.exists():
-                settle(part, target)
+                self._keep(part, target)
 
     def read(self, feed: str, table: str, sha256: str) -> pl.DataFrame:
         """Return a table. Raises StoreDamaged when it was never written or cannot be read."""
@@ -103,21 +117,31 @@ class Tables:
     def remove(self, feed: str, table: str, sha256: str) -> None:
         """Take a table away, if there is one."""
         with disk_errors(f"remove table {table} from {self.root}"):
-            self.path(feed, table, sha256).unlink(missing_ok=True)
+            path = self.path(feed, table, sha256)
+            if self._objects is not None:
+                self._objects.remove(self._key(path))
+                forget_noted(path)
+            path.unlink(missing_ok=True)
 
     def older(self, than: datetime) -> Iterator[tuple[str, str]]:
         """Yield feed and file of those all of whose tables were written before a moment."""
+        newest: dict[tuple[str, str], float] = {}
         with disk_errors(f"look through the tables in {self.root}"):
-            for feed in sorted(self.root.glob("*")):
-                newest: dict[str, float] = {}
-                for path in feed.glob("*/*.parquet"):
-                    with suppress(FileNotFoundError):  # another has let it go in between
-                        newest[path.stem] = max(newest.get(path.stem, 0.0), path.stat().st_mtime)
-                yield from ((feed.name, one) for one, at in newest.items() if at < than.timestamp())
+            for path in sorted(self.root.glob("*/*/*.parquet")):
+                with suppress(FileNotFoundError):  # another has let it go in between
+                    file = (path.parts[-3], path.stem)
+                    newest[file] = max(newest.get(file, 0.0), path.stat().st_mtime)
+        for key, at in self._objects.all("tables") if self._objects is not None else ():
+            _, feed, _, name = key.split("/")
+            file = (feed, name.removesuffix(".parquet"))
+            newest[file] = max(newest.get(file, 0.0), at.timestamp())
+        yield from (file for file, at in newest.items() if at < than.timestamp())
 
     def forget(self, feed: str, sha256: str, older: datetime, *, first: str) -> bool:
         """Take all tables of a file away that were written before a moment, the one named first before the others.
         Returns whether none is left."""
+        for one in self._objects.folders(f"tables/{feed}") if self._objects is not None else ():
+            self.found(feed, one.rpartition("/")[2], sha256)
         paths = list((self.root / feed).glob(f"*/{sha256}.parquet"))
         left = False
         with disk_errors(f"remove tables from {self.root}"):
@@ -126,7 +150,7 @@ class Tables:
                     if path.stat().st_mtime >= older.timestamp():
                         left = True  # written anew in between: the file came again
                     else:
-                        path.unlink()
+                        self.remove(feed, path.parent.name, sha256)
         return not left
 
     @contextmanager
