@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import desk, formats, inbox, launcher, matching, partitions, poll, posting, rows
+from benchmarks import desk, formats, inbox, launcher, matching, partitions, poll, posting, rows, scale
 from benchmarks.page import write_page
 from benchmarks.peers import PeerMissing, told_versions
 
@@ -24,6 +24,7 @@ BENCHMARKS = {
     "poll": (poll.run, poll.versions),
     "posting": (posting.run, posting.versions),
     "rows": (rows.run, rows.versions),
+    "scale": (scale.run, scale.versions),
 }
 RESULTS = Path(__file__).with_name("results")
 
