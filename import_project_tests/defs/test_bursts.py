@@ -99,7 +99,7 @@ def test_file_that_fails_disturbs_no_other_and_is_named(location: Location, api:
 def test_what_a_retry_may_help_fails_no_run_and_gets_one_of_its_own(location: Location, api: ApiPeer) -> None:
     drop(location)
     asked = requests(location)
-    api.mode = "fail"
+    api.mode = "refuse_us"
     assert all(run(location, r).success for r in asked)
     waiting = location.parts.ledger.arrivals.unfinished("orders")
     assert len(waiting) == MANY
