@@ -40,8 +40,11 @@ _MOST_RUNS_NEED = (
     "dagster._core.executor.in_process",
     "dagster._core.storage.local_compute_log_manager",
     "import_project.formats.delimited",
+    "import_project.sources.local",
+    "pandera.polars",
     "pandera.backends.polars.container",
     "pandera.backends.polars.builtin_checks",
+    "pyarrow.compute",
     "pyarrow.parquet",
     "pyreqwest.compatibility.httpx",
 )

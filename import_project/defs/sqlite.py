@@ -4,12 +4,12 @@ Dagster builds an engine, opens the file and compiles the statement anew for eac
 costs, and half of what a small file's run costs. Files, tables and statements are Dagster's; nothing else is changed.
 """
 
-import os
 import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cached_property
+from pathlib import Path
 from typing import Any, Self
 
 from dagster._core.storage.event_log.sqlite.sqlite_event_log import SqliteEventLogStorage
@@ -61,7 +61,7 @@ class EventStorage(SqliteEventLogStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Build the storage as Dagster does; `base_dir` is the instance's folder."""
-        return cls(os.path.join(config_value["base_dir"], "history", "runs"), inst_data)  # noqa: PTH118
+        return cls(str(Path(config_value["base_dir"]) / "history" / "runs"), inst_data)
 
     @contextmanager
     def _connect(self, shard: str) -> Iterator[Connection]:
@@ -110,7 +110,7 @@ class RunStorage(_StaysOpen, SqliteRunStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Build the storage as Dagster does; `base_dir` is the instance's folder."""
-        return cls.from_local(os.path.join(config_value["base_dir"], "history"), inst_data)  # noqa: PTH118
+        return cls.from_local(str(Path(config_value["base_dir"]) / "history"), inst_data)
 
 
 class ScheduleStorage(_StaysOpen, SqliteScheduleStorage):
@@ -119,6 +119,6 @@ class ScheduleStorage(_StaysOpen, SqliteScheduleStorage):
     @classmethod
     def from_config_value(cls, inst_data: ConfigurableClassData | None, config_value: Mapping[str, Any]) -> Self:
         """Build the storage as Dagster does; `base_dir` is the instance's folder."""
-        made = cls.from_local(os.path.join(config_value["base_dir"], "schedules"), inst_data)  # noqa: PTH118
+        made = cls.from_local(str(Path(config_value["base_dir"]) / "schedules"), inst_data)
         assert isinstance(made, cls)
         return made
