@@ -115,7 +115,7 @@ class Installation:
     def poll(self, parts: Parts, feed: str | LoadedFeed) -> tuple[Request, ...]:
         """Poll, as long after the last time as the feed says."""
         loaded = self.feed(feed) if isinstance(feed, str) else feed
-        self.clock.advance(seconds=loaded.feed.poll.every_seconds)
+        self.clock.advance(seconds=loaded.feed.every_seconds)
         return asyncio.run(see(parts, loaded)).requests
 
     def poll_until_ready(self, parts: Parts, feed: str | LoadedFeed) -> Request:

@@ -90,9 +90,10 @@ class Post(Strict):
 
 
 class Poll(Strict):
-    """How often the inbox is listed."""
+    """How often the inbox is listed. As it comes: a folder of this machine every 5 seconds, a partner's server every
+    30."""
 
-    every_seconds: int = Field(default=30, ge=1)
+    every_seconds: int | None = Field(default=None, ge=1)
 
 
 class Feed(Strict):
@@ -115,6 +116,11 @@ class Feed(Strict):
     hooks: Hooks = Hooks()
     owners: tuple[Owner, ...] = ()
     tags: Tags = Field(default_factory=dict)
+
+    @property
+    def every_seconds(self) -> int:
+        """The time between two polls."""
+        return self.poll.every_seconds or (5 if self.source.kind == "local_fs" else 30)
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

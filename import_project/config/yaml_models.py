@@ -1,6 +1,8 @@
 """One YAML file as one model: a key given twice is refused, and what is wrong is told in one line."""
 
 from collections.abc import Mapping
+from copy import deepcopy
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,7 +18,7 @@ Model = TypeVar("Model", bound=BaseModel)
 def load_model(path: Path, model: type[Model], environ: Mapping[str, str]) -> Model:
     """Read a file. Raises ConfigError."""
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
+        data = deepcopy(_read(path.read_text(encoding="utf-8")))
     except yaml.MarkedYAMLError as error:
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}:{line} {error.problem}") from None
@@ -30,6 +32,13 @@ def load_model(path: Path, model: type[Model], environ: Mapping[str, str]) -> Mo
         raise ConfigError(f"{path}: {told(errors, model)}") from None
     except (OverflowError, RecursionError) as error:
         raise ConfigError(f"{path}: a value is beyond all measure: {error}") from None
+
+
+@lru_cache(maxsize=256)
+def _read(text: str) -> Any:
+    """Read YAML once for each text: feeds are loaded anew at each poll. Not with the loader in C, which deep nesting
+    crashes."""
+    return yaml.load(text, Loader=_UniqueKeys)  # noqa: S506 - a SafeLoader
 
 
 class _UniqueKeys(yaml.SafeLoader):

@@ -103,6 +103,8 @@ def _dead(parts: Parts, feed: str, run: dg.DagsterRun, now: datetime, since: tim
 
 def _runs(instance: dg.DagsterInstance, feed: str, *statuses: dg.DagsterRunStatus) -> list[dg.RunRecord]:
     """Return the runs of a feed in some states, those that were launched by hand too."""
+    if not instance.get_runs_count(dg.RunsFilter(statuses=list(statuses))):  # as nearly always where nothing comes
+        return []
     own = instance.get_run_records(dg.RunsFilter(job_name=f"{feed}_job", statuses=list(statuses)))
     several = instance.get_run_records(dg.RunsFilter(job_name=burst_name(feed), statuses=list(statuses)))
     by_hand = instance.get_run_records(dg.RunsFilter(job_name=BY_HAND, statuses=list(statuses)))

@@ -18,7 +18,7 @@ from import_project.defs.runs import end_dead_runs, on_its_way
 from import_project.errors import SourceError
 from import_project.pipeline.expect import LateFile, late_files
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import Request, Seen, see
+from import_project.pipeline.see import Request, Seen, see_soon
 
 #: Dagster gives up on a tick after 60 seconds, but its function goes on and would overlap the next. Tidying up comes
 #: after the listing, in 10 seconds of its own.
@@ -39,7 +39,8 @@ def feed_sensor(
     @dg.sensor(
         name=f"{loaded.name}_sensor",
         jobs=[job, burst] if deadline_job is None else [job, burst, deadline_job],
-        minimum_interval_seconds=loaded.feed.poll.every_seconds,
+        # The daemon looks every 5 seconds whether so much time has passed: asked for 5, it takes turns of 5 and 10.
+        minimum_interval_seconds=max(1, loaded.feed.every_seconds - 1),
         default_status=dg.DefaultSensorStatus.RUNNING,
         description=f"Watches the inbox of {loaded.name} and launches a run for each new file",
     )
@@ -97,7 +98,7 @@ def _run_request(feed: LoadedFeed, together: Sequence[Request]) -> dg.RunRequest
 
 
 def _poll(context: dg.SensorEvaluationContext, parts: Parts, feed: LoadedFeed) -> Seen:
-    seen = asyncio.run(see(parts, feed, on_its_way=on_its_way(context.instance, feed.name), within=_LONGEST_POLL))
+    seen = asyncio.run(see_soon(parts, feed, on_its_way=on_its_way(context.instance, feed.name), within=_LONGEST_POLL))
     for problem in seen.problems:
         context.log.error(problem)
         record(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})

@@ -21,7 +21,6 @@ from import_project.frames import IDENTITY, ROW_NUMBER, Part, issues_frame
 from import_project.pipeline.requests import request_of
 from import_project.pipeline.skip import left_out
 from import_project.validation.payments import split_payments
-from import_project.validation.rules import compiled
 from import_project.validation.split import Split, kept_of, split_rows
 
 _HEAD = 1 << 18
@@ -106,7 +105,7 @@ def _check_rows(loaded: LoadedFeed, open_file: Open, checked: Checked) -> None:
     checked.posted_to = rows.path if rows is not None else str(loaded.feed.post.on_row)
     with open_file() as content:
         kept = kept_of(content.seek(0, SEEK_END))
-    rules, transform = compiled(schema), loaded.callbacks.transform
+    rules, transform = schema.compiled, loaded.callbacks.transform
     for split in split_rows(_reader(loaded, open_file), rules, transform=transform, kept_bytes=kept):
         checked.take_in(split)
         if not split.accepted.height:

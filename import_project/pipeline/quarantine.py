@@ -17,7 +17,6 @@ from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.parts import Parts
 from import_project.validation.again import split_again
 from import_project.validation.identity import identity_key
-from import_project.validation.rules import compiled
 
 #: The identity that a corrected row would have, had it come so.
 IDENTITY_NOW = "identity_now"
@@ -80,7 +79,7 @@ async def replay_rows(held: Held, asked: Replay) -> Facts:
     changes = _changes(waiting, given)
     batch = Batch(frame=given.drop(IDENTITY), issues=_still_broken(held, given, changes), records=given.height)
     split = split_again(
-        batch, compiled(schema), others=accepted, replayed=before, transform=held.loaded.callbacks.transform
+        batch, schema.compiled, others=accepted, replayed=before, transform=held.loaded.callbacks.transform
     )
     passed = split.accepted.join(given.select(ROW_NUMBER, IDENTITY), on=ROW_NUMBER, how="left", maintain_order="left")
     changes = changes.join(passed.select(ROW_NUMBER), on=ROW_NUMBER, how="semi", maintain_order="left")

@@ -22,7 +22,6 @@ from import_project.pipeline.hold import Facts, Held
 from import_project.pipeline.retired import as_it_was
 from import_project.records.statements import Statement
 from import_project.validation.payments import split_payments
-from import_project.validation.rules import compiled
 from import_project.validation.split import kept_of, split_rows
 
 
@@ -150,7 +149,7 @@ def _validate_rows(held: Held) -> dict[str, int]:
     with held.parts.tables.writing(held.feed, held.sha256, *names) as tables, Reader(held) as read:
         pieces = split_rows(
             read,
-            compiled(held.loaded.schema),
+            held.loaded.schema.compiled,
             identities=True,
             transform=held.loaded.callbacks.transform,
             kept_bytes=kept_of(held.parts.landing.existing(held.sha256).stat().st_size),

@@ -13,6 +13,8 @@ from import_project.validation.columns import TRY_OUT, Column
 if TYPE_CHECKING:
     import pandera.polars as pa
 
+    from import_project.validation.rules import Rules
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowRule:
@@ -112,6 +114,13 @@ class RowSchema:
     def by_name(self) -> dict[str, Column]:
         """The columns by their names."""
         return {c.name: c for c in self.columns}
+
+    @cached_property
+    def compiled(self) -> "Rules":
+        """The rules, taken out once: many small files are split by the same. Raises ConfigError as `compiled` does."""
+        from import_project.validation.rules import compiled
+
+        return compiled(self)
 
     def pandera(self) -> "pa.DataFrameSchema":
         """The whole schema for Pandera's polars backend, on a frame whose cells are read already."""

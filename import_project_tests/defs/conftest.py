@@ -37,8 +37,7 @@ class Location:
         return result
 
     def request(self, feed: str) -> dg.RunRequest:
-        """Tick until the one file is ready; add its partition as the daemon does."""
-        assert isinstance(self.tick(feed), dg.SkipReason)
+        """Tick once, for a new file is looked at twice within a tick; add its partition as the daemon does."""
         result = self.tick(feed)
         assert isinstance(result, dg.SensorResult)
         for added in result.dynamic_partitions_requests or []:

@@ -21,7 +21,6 @@ def drop(location: Location, many: int = MANY) -> None:
 
 
 def requests(location: Location) -> list[dg.RunRequest]:
-    location.tick("orders")
     result = location.tick("orders")
     assert isinstance(result, dg.SensorResult)
     for added in result.dynamic_partitions_requests or []:

@@ -1,5 +1,6 @@
 """Dagster's SQLite storages with connections that stay open: the same files, the same answers."""
 
+import sqlite3
 from pathlib import Path
 
 import dagster as dg
@@ -59,3 +60,18 @@ def test_more_runs_than_stay_open_keep_their_events_and_go_when_they_are_deleted
         assert all(not instance.all_logs(run.run_id) for run in runs)
         instance.report_engine_event("after", runs[0])
         assert [e.message for e in instance.all_logs(runs[0].run_id)] == ["after"]
+
+
+def test_a_database_that_is_new_or_of_another_revision_is_looked_at_by_dagster(tmp_path: Path) -> None:
+    for name in ("a", "b"):  # the second is new, and what this process knows is of the first
+        RunStorage.from_config_value(None, {"base_dir": str(tmp_path / name)}).get_runs()
+        EventStorage.from_config_value(None, {"base_dir": str(tmp_path / name)}).get_logs_for_run("none")
+        ScheduleStorage.from_config_value(None, {"base_dir": str(tmp_path / name)}).all_instigator_state()
+    path = tmp_path / "a" / "history" / "runs.db"
+    with sqlite3.connect(path) as database:
+        database.execute("DROP TABLE alembic_version")
+        database.execute("DROP TABLE instance_info")
+    RunStorage.from_config_value(None, {"base_dir": str(tmp_path / "a")})
+    with sqlite3.connect(path) as database:
+        tables = {name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    assert {"alembic_version", "instance_info", "runs"} <= tables

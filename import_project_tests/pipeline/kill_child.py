@@ -104,7 +104,7 @@ def main(feed: str, calls: int) -> None:
         sleep=clock.sleep,
     )
     for _ in range(2):
-        clock.advance(seconds=loaded.feed.poll.every_seconds)
+        clock.advance(seconds=loaded.feed.every_seconds)
         for request in asyncio.run(see(parts, loaded)).requests:
             run_file(parts, loaded, request.partition, owner=f"run-{os.getpid()}")
 

@@ -1,37 +1,24 @@
 """Arrivals in the ledger from the moment they are due: who holds them, what they brought, how they ended. What polls
 saw is in `sightings`; which change is due is decided by the caller."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
-from sqlalchemy.engine import Connection
 
 from import_project.errors import ClaimLost, FileVanished
 from import_project.records.audit import Act
 from import_project.records.files import ENDED, Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.postings import UNSENT, PostingState
 from import_project.store.ledger.audit import append
+from import_project.store.ledger.claims import FIELDS, arrival_of, as_arrival, fence, take
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.landed import REFUSED, UNUSED, LandedFile, add_landed, bring
 from import_project.store.ledger.tables import arrivals, files, outcomes, postings
 
-FIELDS = [arrivals.c[name] for name in Arrival.__slots__]
 _CHUNK = 500
 _OPEN = (ArrivalState.READY, ArrivalState.CLAIMED, ArrivalState.LANDED)
-
-
-def as_arrival(values: Mapping[str, Any]) -> Arrival:
-    """Return the values of FIELDS as a record."""
-    return Arrival(**{**values, "state": ArrivalState(values["state"])})
-
-
-def fence(connection: Connection, claim: Claim) -> None:
-    """Lock the arrival for this transaction, and raise ClaimLost when a newer claim exists."""
-    still = sa.update(arrivals).where(arrivals.c.id == claim.arrival_id, arrivals.c.token == claim.token)
-    if connection.execute(still.values(owner=claim.owner)).rowcount != 1:
-        raise ClaimLost("another run has taken this file over", feed=claim.feed, file=claim.partition)
 
 
 class Arrivals:
@@ -42,12 +29,11 @@ class Arrivals:
 
     def of(self, feed: str, partition: str) -> Arrival:
         """Return the arrival with this partition key. Raises FileVanished when the ledger has none."""
-        query = sa.select(*FIELDS).where(arrivals.c.feed == feed, arrivals.c.partition == partition)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
-        if row is None:
+            found = arrival_of(connection, feed, partition)
+        if found is None:
             raise FileVanished("the ledger knows no such file", feed=feed, file=partition)
-        return as_arrival(row._asdict())
+        return found
 
     def called(self, name: str, feed: str | None = None) -> list[Arrival]:
         """Return the arrivals of this name or partition key, of a feed or of all, oldest first."""
@@ -120,24 +106,7 @@ class Arrivals:
         Raises ClaimLost while another owner's lease is good, FileVanished when the file went before any claim.
         """
         with self._database.write() as connection:
-            where = (arrivals.c.feed == feed) & (arrivals.c.partition == partition)
-            row = connection.execute(sa.select(*FIELDS).where(where).with_for_update()).one_or_none()
-            if row is None or row.state == ArrivalState.VANISHED:
-                raise FileVanished("no such file waits any more", feed=feed, file=partition)
-            held = as_arrival(row._asdict())
-            if held.held(now) and held.owner != owner:
-                raise ClaimLost(f"run {held.owner} holds this file", feed=feed, file=partition, do="wait for it to end")
-            values: dict[str, Any] = {"owner": owner, "lease_until": now + lease}
-            values["token"] = held.token if held.owner == owner and held.held(now) else held.token + 1
-            if held.state is ArrivalState.READY:
-                values |= {"state": ArrivalState.CLAIMED}
-            started = sa.func.coalesce(
-                arrivals.c.started_at, sa.bindparam("started", now, type_=arrivals.c.started_at.type)
-            )
-            connection.execute(sa.update(arrivals).where(arrivals.c.id == held.id).values(started_at=started, **values))
-            taken = as_arrival(connection.execute(sa.select(*FIELDS).where(where)).one()._asdict())
-        claim = Claim(arrival_id=taken.id, feed=feed, partition=partition, owner=owner, token=taken.token)
-        return taken, claim
+            return take(connection, feed, partition, owner=owner, now=now, lease=lease)
 
     def renew(self, claim: Claim, *, until: datetime) -> None:
         """Extend the lease. Raises ClaimLost when another run has taken over, or it was given back."""

@@ -1,11 +1,12 @@
 """Opening the ledger's database, bringing it to the newest migration, and its transactions. No tables of its own."""
 
 import errno
+import os
 import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cache, lru_cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -113,10 +114,20 @@ def _url(text: str) -> sa.URL:
 
 
 def _engine(url: sa.URL) -> Engine:
+    """Return this process's engine of a database: what has been compiled for one poll serves the next. A file that was
+    put in another's place is another database."""
+    file = 0
+    if url.get_backend_name() == "sqlite" and url.database:
+        path = Path(url.database)
+        with disk_errors(f"make a folder for the ledger {path}"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            file = path.stat().st_ino if path.exists() else 0
+    return _made(url, file, os.getpid())
+
+
+@lru_cache(maxsize=16)
+def _made(url: sa.URL, _file: int, _process: int) -> Engine:
     if url.get_backend_name() == "sqlite":
-        if url.database:
-            with disk_errors(f"make a folder for the ledger {url.database}"):
-                Path(url.database).parent.mkdir(parents=True, exist_ok=True)
         engine = sa.create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
         sa.event.listen(engine, "begin", _begin_sqlite)

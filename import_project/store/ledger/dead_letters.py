@@ -11,8 +11,8 @@ from import_project.errors import ConfigError
 from import_project.records.audit import Act
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, KeptPosting, PostingKind, PostingState
-from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.audit import append
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.postings import TAKEN_BACK, reject_what_takes_back
 from import_project.store.ledger.tables import postings

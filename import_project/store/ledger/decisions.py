@@ -14,8 +14,8 @@ from import_project.errors import DecidedMeanwhile
 from import_project.records.audit import Act, digest, request_digest
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, Again, Decided, Draft, PostingKind, PostingState, Taken
-from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.audit import append
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.payments import decide_again, insert_payments, mark_taken_back, recount
 from import_project.store.ledger.tables import decisions, entries, postings, same_subjects

@@ -12,8 +12,8 @@ from import_project.errors import DeskRefused, KeyTaken, TooMany
 from import_project.records.audit import Act
 from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
 from import_project.records.jobs import HandIn, Job, JobState
-from import_project.store.ledger.arrivals import FIELDS, as_arrival
 from import_project.store.ledger.audit import New, append_all
+from import_project.store.ledger.claims import FIELDS, as_arrival
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.desk_tables import jobs
 from import_project.store.ledger.landed import LandedFile, add_landed

@@ -10,7 +10,7 @@ import sqlalchemy as sa
 
 from import_project.records.files import ArrivalState, Claim
 from import_project.records.outcomes import Counts, Outcome
-from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import arrivals, outcomes, sums
 

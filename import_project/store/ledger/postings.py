@@ -4,6 +4,7 @@
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -13,8 +14,8 @@ from import_project.records.audit import Act, digest
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, Answer, Health, Posting, PostingKind, PostingState
 from import_project.store.ledger.apis import change_health
-from import_project.store.ledger.arrivals import fence
 from import_project.store.ledger.audit import append
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import decisions, payments, postings
 
@@ -83,16 +84,16 @@ class Postings:
 
         One that stands as `sending` was cut off: whether it took effect is unknown.
         """
-        query = _waiting(feed, file, kinds, states).where(postings.c.id > after)
+        behind = {"behind": after, "most": limit}
         with self._database.read() as connection:
-            rows = connection.execute(query.order_by(postings.c.id).limit(limit))
+            rows = connection.execute(_next(), {**_which(feed, file, kinds, states), **behind})
             return [_posting(row) for row in rows]
 
     def least_tried(self, feed: str, file: str, kinds: Iterable[PostingKind]) -> Posting | None:
         """Return the posting of a file that was tried the fewest times: the one to try an API with."""
-        query = _waiting(feed, file, kinds, UNSENT).order_by(postings.c.attempts, postings.c.id).limit(1)
+        query = _waiting().order_by(postings.c.attempts, postings.c.id).limit(1)
         with self._database.read() as connection:
-            row = connection.execute(query).one_or_none()
+            row = connection.execute(query, _which(feed, file, kinds, UNSENT)).one_or_none()
         return None if row is None else _posting(row)
 
     def decided_again(self, feed: str, *, other_than: str) -> list[str]:
@@ -192,10 +193,25 @@ class Postings:
         append(self._database, connection, what, facts, feed=claim.feed, file=file, by=claim.owner, now=now)
 
 
-def _waiting(feed: str, file: str, kinds: Iterable[PostingKind], states: Collection[PostingState]) -> sa.Select[Any]:
-    mine = (postings.c.feed == feed) & (postings.c.sha256 == file)
-    query = sa.select(*_FIELDS).where(mine, postings.c.kind.in_(list(kinds)), postings.c.state.in_(list(states)))
-    return query.where(~_one_before())
+@cache
+def _waiting() -> sa.Select[Any]:
+    """What `_which` means; built once, for every step asks."""
+    mine = (postings.c.feed == sa.bindparam("of")) & (postings.c.sha256 == sa.bindparam("file"))
+    mine &= postings.c.kind.in_(sa.bindparam("kinds", expanding=True))
+    mine &= postings.c.state.in_(sa.bindparam("states", expanding=True))
+    return sa.select(*_FIELDS).where(mine, ~_one_before())
+
+
+@cache
+def _next() -> sa.Select[Any]:
+    behind = postings.c.id > sa.bindparam("behind")
+    return _waiting().where(behind).order_by(postings.c.id).limit(sa.bindparam("most", type_=sa.Integer))
+
+
+def _which(
+    feed: str, file: str, kinds: Iterable[PostingKind], states: Collection[PostingState]
+) -> dict[str, str | list[Any]]:
+    return {"of": feed, "file": file, "kinds": list(kinds), "states": list(states)}
 
 
 def _bound(answer: Answer) -> dict[str, Any]:

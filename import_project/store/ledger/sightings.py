@@ -7,7 +7,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
-from import_project.store.ledger.arrivals import FIELDS, as_arrival
+from import_project.store.ledger.claims import FIELDS, as_arrival
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.operating_tables import poll_errors, polls
 from import_project.store.ledger.tables import arrivals

@@ -7,7 +7,7 @@ import sqlalchemy as sa
 
 from import_project.records.files import Claim
 from import_project.records.statements import Filed, Statement
-from import_project.store.ledger.arrivals import fence
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import arrivals, files, statements
 

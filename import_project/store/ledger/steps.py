@@ -3,6 +3,7 @@
 import json
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -25,6 +26,27 @@ _FIELDS = [
 ]
 
 
+# What is asked at every step is built once.
+
+
+@cache
+def _cut_off() -> sa.Update:
+    left = (steps.c.arrival_id == sa.bindparam("of")) & (steps.c.state == StepState.RUNNING)
+    return sa.update(steps).where(left & steps.c.dry_run.is_(sa.false())).values(state=StepState.CUT_OFF)
+
+
+@cache
+def _tried() -> sa.Select[tuple[int]]:
+    before = [steps.c[name] == sa.bindparam(f"this_{name}") for name in ("arrival_id", "run", "step")]
+    return sa.select(sa.func.count()).select_from(steps).where(*before)
+
+
+@cache
+def _ended() -> sa.Update:
+    values: dict[str, Any] = {n: sa.bindparam(f"new_{n}") for n in ("state", "finished_at", "error", "facts")}
+    return sa.update(steps).where(steps.c.id == sa.bindparam("this")).values(**values)
+
+
 class Steps:
     """The `steps` table."""
 
@@ -38,22 +60,18 @@ class Steps:
 
         One that holds the file tells that what others left running on it was cut off.
         """
-        mine = steps.c.arrival_id == arrival_id
-        before = (steps.c.run == run) & (steps.c.step == step) & mine
+        this = {"arrival_id": arrival_id, "run": run, "step": step}
         with self._database.write() as connection:
             if holds and not dry_run:
-                left = mine & (steps.c.state == StepState.RUNNING) & steps.c.dry_run.is_(sa.false())
-                connection.execute(sa.update(steps).where(left).values(state=StepState.CUT_OFF))
+                connection.execute(_cut_off(), {"of": arrival_id})
             if dry_run:  # of a killed dry run nobody else tells
                 left = (
                     (steps.c.state == StepState.RUNNING) & steps.c.dry_run & (steps.c.started_at < now - _LONGEST_DRY)
                 )
                 connection.execute(sa.update(steps).where(left).values(state=StepState.CUT_OFF))
-            tried = connection.execute(sa.select(sa.func.count()).select_from(steps).where(before)).scalar_one()
-            row = {"arrival_id": arrival_id, "run": run, "step": step, "attempt": tried + 1, "started_at": now}
-            made = connection.execute(
-                sa.insert(steps).values(**row, state=StepState.RUNNING, dry_run=dry_run)
-            ).inserted_primary_key
+            tried = connection.execute(_tried(), {f"this_{name}": value for name, value in this.items()}).scalar_one()
+            row = {**this, "attempt": tried + 1, "started_at": now, "state": StepState.RUNNING, "dry_run": dry_run}
+            made = connection.execute(sa.insert(steps), row).inserted_primary_key
         assert made is not None
         return int(made[0])
 
@@ -67,10 +85,10 @@ class Steps:
         facts: Mapping[str, Any] | None = None,
     ) -> None:
         """Record how an attempt ended, and the counts and sums that it told."""
-        values = {"state": state, "finished_at": now, "error": None if error is None else error[:_WORDS]}
-        values["facts"] = json.dumps(dict(facts), default=str, ensure_ascii=False) if facts else None
+        new = {"new_state": state, "new_finished_at": now, "new_error": None if error is None else error[:_WORDS]}
+        new["new_facts"] = json.dumps(dict(facts), default=str, ensure_ascii=False) if facts else None
         with self._database.write() as connection:
-            connection.execute(sa.update(steps).where(steps.c.id == step_id).values(**values))
+            connection.execute(_ended(), {"this": step_id, **new})
 
     def of_run(self, run: str) -> list[Attempt]:
         """Return the attempts of the run whose id begins so, in their order."""
