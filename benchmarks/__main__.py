@@ -10,7 +10,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import desk, formats, inbox, launcher, matching, partitions, poll, posting, rows, scale
+from benchmarks import desk, formats, inbox, launcher, matching, partitions, poll, posting, rows, scale, sensors
 from benchmarks.page import write_page
 from benchmarks.peers import PeerMissing, told_versions
 
@@ -25,6 +25,7 @@ BENCHMARKS = {
     "posting": (posting.run, posting.versions),
     "rows": (rows.run, rows.versions),
     "scale": (scale.run, scale.versions),
+    "sensors": (sensors.run, sensors.versions),
 }
 RESULTS = Path(__file__).with_name("results")
 
