@@ -1,85 +1,28 @@
-"""A process that polls and runs everything of one feed, and kills itself before its n-th call into a store or source.
+"""A process that polls and runs everything of one feed, and kills itself at its n-th call into a store or source, or at a
+named place (see `proof.fail_points`).
 
-`python -m import_project_tests.pipeline.kill_child FEED N`; exits with 0 when it came to the end alive.
+`python -m import_project_tests.pipeline.kill_child FEED N`; exits with 0 when it came to the end alive. `FAIL_POINT` names
+the place, `PASSED` a file that gets the names of all places that are passed. With `ROUNDS` it polls so often, and a file that
+fails stops none.
 """
 
 import asyncio
 import os
-import signal
 import sys
-from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
-from typing import Any, Self
+from pathlib import Path
 
 from import_project.config.load import load_feeds
 from import_project.config.settings import Settings
+from import_project.errors import ImportProjectError
 from import_project.pipeline.see import see
 from import_project.pipeline.steps import run_file
 from import_project.pipeline.wiring import build_parts
 from import_project_tests.installation import Clock
+from import_project_tests.proof.fail_points import Fuse, Fused
 
-
-class Fuse:
-    """Counts calls, and at the n-th kills the process like a power cut, or stops it until somebody wakes it."""
-
-    def __init__(self, calls: int) -> None:
-        self.left = calls
-
-    def burn(self) -> None:
-        self.left -= 1
-        if self.left == -1:
-            os.kill(os.getpid(), getattr(signal, os.environ.get("FUSE", "SIGKILL")))
-
-
-class Fused:
-    """Our own interfaces with a fuse before and after every call; everything else is the real part's."""
-
-    def __init__(self, part: Any, fuse: Fuse, inner: tuple[str, ...] = ()) -> None:
-        self._part, self._fuse, self._inner = part, fuse, inner
-
-    def __getattr__(self, name: str) -> Any:
-        value = getattr(self._part, name)
-        if name in self._inner:
-            return Fused(value, self._fuse)
-        if not callable(value) or name.startswith("_") or name in {"close", "renew", "concurrency", "path"}:
-            return value
-        return self._stream(value) if name == "open" else self._call(value)
-
-    def _stream(self, method: Any) -> Any:
-        async def streamed(*arguments: Any) -> AsyncIterator[bytes]:
-            self._fuse.burn()
-            async for chunk in method(*arguments):
-                yield chunk
-                self._fuse.burn()
-
-        return streamed
-
-    def _call(self, method: Any) -> Any:
-        if not asyncio.iscoroutinefunction(method):
-
-            def called(*arguments: Any, **named: Any) -> Any:
-                self._fuse.burn()
-                result = method(*arguments, **named)
-                self._fuse.burn()
-                return result
-
-            return called
-
-        async def awaited(*arguments: Any, **named: Any) -> Any:
-            self._fuse.burn()
-            result = await method(*arguments, **named)
-            self._fuse.burn()
-            return result
-
-        return awaited
-
-    async def __aenter__(self) -> Self:
-        await self._part.__aenter__()
-        return self
-
-    async def __aexit__(self, *error: object) -> None:
-        await self._part.__aexit__(*error)
+_LEDGER = ("arrivals", "sightings", "decisions", "postings", "apis", "outcomes", "alerts", "steps")
 
 
 def main(feed: str, calls: int) -> None:
@@ -87,26 +30,30 @@ def main(feed: str, calls: int) -> None:
     feeds, _ = load_feeds(settings.feeds, os.environ)
     loaded = next(f for f in feeds if f.name == feed)
     real = build_parts(settings, os.environ)
-    fuse = Fuse(calls)
+    passed = os.environ.get("PASSED")
+    fuse = Fuse(calls, os.environ.get("FAIL_POINT", ""), Path(passed) if passed else None)
     real.ledger.sightings.polls()  # migrate first: a kill in it is another test's
+    fuse.watch_settling({"landing": settings.home / "landing", "tables": settings.home / "tables"})
     clock = Clock(ahead=timedelta(seconds=float(os.environ["AHEAD"])))
     parts = replace(
         real,
-        ledger=Fused(
-            real.ledger, fuse, ("arrivals", "sightings", "decisions", "postings", "apis", "outcomes", "alerts")
-        ),  # type: ignore[arg-type]
-        landing=Fused(real.landing, fuse),  # type: ignore[arg-type]
-        tables=Fused(real.tables, fuse),  # type: ignore[arg-type]
-        open_source=lambda one: Fused(real.open_source(one), fuse),
-        open_api=lambda one: Fused(real.open_api(one), fuse),  # type: ignore[arg-type,return-value]
+        ledger=Fused(real.ledger, fuse, "ledger", _LEDGER),  # type: ignore[arg-type]
+        landing=Fused(real.landing, fuse, "landing"),  # type: ignore[arg-type]
+        tables=Fused(real.tables, fuse, "tables"),  # type: ignore[arg-type]
+        open_source=lambda one: Fused(real.open_source(one), fuse, "source"),
+        open_api=lambda one: Fused(real.open_api(one), fuse, "api"),  # type: ignore[arg-type,return-value]
         lease=timedelta(seconds=30),
         clock=clock,
         sleep=clock.sleep,
     )
-    for _ in range(2):
+    for _ in range(int(os.environ.get("ROUNDS", "2"))):
         clock.advance(seconds=loaded.feed.every_seconds)
         for request in asyncio.run(see(parts, loaded)).requests:
-            run_file(parts, loaded, request.partition, owner=f"run-{os.getpid()}")
+            try:
+                run_file(parts, loaded, request.partition, owner=f"run-{os.getpid()}-{request.key}")
+            except ImportProjectError:
+                if "ROUNDS" not in os.environ:
+                    raise
 
 
 if __name__ == "__main__":

@@ -4,41 +4,20 @@ Each child is forked from a warm process of its own and killed with SIGKILL at i
 with the state that is left, its clock a lease later. The API's log of effects is the judge.
 """
 
-import multiprocessing
 import os
 import signal
 import time
 import zipfile
 from decimal import Decimal
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
 
 from import_project.demo import files
 from import_project_tests.http_servers import ApiPeer
-from import_project_tests.installation import Installation, environment
-from import_project_tests.pipeline import kill_child
+from import_project_tests.installation import Installation
+from import_project_tests.proof.children import run_child, start_child
 from import_project_tests.servers import SftpPeer
-
-
-def _child(environ: dict[str, str], feed: str, calls: int) -> None:
-    os.environ.update(environ)
-    kill_child.main(feed, calls)
-
-
-def start_child(installation: Installation, feed: str, calls: int, ahead: int, fuse: str = "SIGKILL") -> BaseProcess:
-    environ = environment(installation) | {"AHEAD": str(ahead), "FUSE": fuse}
-    child = multiprocessing.get_context("forkserver").Process(target=_child, args=(environ, feed, calls))
-    child.start()
-    return child
-
-
-def run_child(installation: Installation, feed: str, calls: int, ahead: int) -> int | None:
-    """Run a child until its fuse burns; returns its exit code (-9: killed)."""
-    child = start_child(installation, feed, calls, ahead)
-    child.join(timeout=60)
-    return child.exitcode
 
 
 @pytest.mark.parametrize("stride", [7, 11])
@@ -69,10 +48,10 @@ def test_kill_between_effect_and_receipt_with_lost_answers(installation: Install
     (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
     api.mode = "apply_then_drop"
     for ahead in range(0, 400, 100):
-        run_child(installation, "orders", 58, ahead)
+        run_child(installation, "orders", ahead, FAIL_POINT="api.deliver:after")
     api.mode = "ok"
     for ahead in range(400, 1000, 100):
-        run_child(installation, "orders", 10_000, ahead)
+        run_child(installation, "orders", ahead)
     assert max(api.times().values()) == 1
     assert len(api.effects) == 5
     _check_end(installation, "orders", installation.inbox, (5, 5, 5))
@@ -113,7 +92,7 @@ def test_archive_with_a_done_file_survives_a_kill_at_every_stage(installation: I
 def test_run_that_was_stopped_past_its_lease_acts_no_more(installation: Installation, api: ApiPeer, calls: int) -> None:
     """Stopped by SIGSTOP at some call, overtaken by another run that ends the file, and woken again."""
     (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
-    late = start_child(installation, "orders", calls, 0, "SIGSTOP")
+    late = start_child(installation, "orders", calls, 0, FUSE="SIGSTOP")
     assert late.pid is not None
     stat = Path(f"/proc/{late.pid}/stat")
     while late.is_alive() and stat.read_text("utf-8").rsplit(") ", 1)[1][0] != "T":
@@ -121,7 +100,7 @@ def test_run_that_was_stopped_past_its_lease_acts_no_more(installation: Installa
     ahead = 0
     while not installation.parts().ledger.outcomes.all():
         ahead += 120
-        assert run_child(installation, "orders", 10_000, ahead) == 0
+        assert run_child(installation, "orders", ahead) == 0
         assert ahead < 1200
     if late.is_alive():
         os.kill(late.pid, signal.SIGCONT)
@@ -135,7 +114,7 @@ def _until_done(installation: Installation, feed: str, stride: int, files_in_all
     """Let each child live a little longer than the last, and the final one for ever; returns the number of kills."""
     kills = 0
     for turn in range(60):
-        code = run_child(installation, feed, stride * (turn + 1), turn * 120)
+        code = run_child(installation, feed, turn * 120, stride * (turn + 1))
         kills += code == -9
         if code == 0 and len(installation.parts().ledger.outcomes.all()) == files_in_all:
             return kills

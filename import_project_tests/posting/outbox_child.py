@@ -13,7 +13,7 @@ from import_project.records.postings import PostingKind
 from import_project.records.terms import Breaking, Terms, Waits
 from import_project.store.ledger import Ledger
 from import_project_tests.installation import Clock
-from import_project_tests.pipeline.kill_child import Fuse, Fused
+from import_project_tests.proof.fail_points import Fuse, Fused
 
 FILE = "ab" * 32
 TERMS = Terms(
@@ -31,7 +31,7 @@ def main(ledger_url: str, url: str, calls: int, ahead: float, look_up: bool) -> 
     """Exit with 0 when all is sent, 3 when some has no answer yet."""
     how = LookUp(path="/held?n={n}", same=("n",)) if look_up else None
     clock, fuse, real = Clock(ahead=timedelta(seconds=ahead)), Fuse(calls), Ledger(ledger_url)
-    ledger = Fused(real, fuse, ("postings", "apis"))
+    ledger = Fused(real, fuse, "ledger", ("postings", "apis"))
     claim = real.arrivals.claim("f", "a~1", owner=f"r{ahead}", now=clock(), lease=timedelta(seconds=30))[1]
 
     async def sleep(seconds: float) -> None:
@@ -40,7 +40,7 @@ def main(ledger_url: str, url: str, calls: int, ahead: float, look_up: bool) -> 
 
     async def send() -> None:
         client = ImportApiClient(url, "t", concurrency=2, timeout_seconds=0.3, connect_seconds=0.3)
-        async with Fused(client, fuse) as fused:
+        async with Fused(client, fuse, "api") as fused:
             outbox = Outbox(
                 fused,
                 ledger.postings,
