@@ -9,7 +9,7 @@ HOME_DIR ?= .demo
 SIDE_BY_SIDE := -n 4 --dist loadfile
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo dev test test-peers lint fix fuzz bench lock clean
+.PHONY: help install demo dev test test-peers proof soak audit sbom lint fix fuzz bench lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -53,6 +53,26 @@ fix: $(VENV)/dev.done ## Mend what style checks can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+proof: $(VENV)/dev.done ## Run the long proofs too (an hour), and write docs/reliability.md from what all of them reported
+	$(BIN)/pytest $(SIDE_BY_SIDE) --junitxml=.proof/short.xml
+	$(BIN)/pytest -m "long and not peers" --deselect import_project_tests/proof/test_soak.py --junitxml=.proof/long.xml
+	$(MAKE) soak
+	$(BIN)/python -m import_project_tests.proof.page .proof/short.xml .proof/long.xml .proof/soak.xml
+
+soak: $(VENV)/dev.done ## Ten feeds, random faults, an hour (SOAK_SECONDS=3600): memory and descriptors must stay flat
+	$(BIN)/pytest -s -m long import_project_tests/proof/test_soak.py --junitxml=.proof/soak.xml
+
+$(VENV)-audit/done: requirements/audit.txt
+	$(PYTHON) -m venv $(VENV)-audit
+	$(VENV)-audit/bin/python -m pip --disable-pip-version-check install --quiet --require-hashes -r requirements/audit.txt
+	@touch $@
+
+audit: $(VENV)-audit/done ## Look for known weaknesses in the pinned dependencies (needs the advisories of pypi.org)
+	$(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt
+
+sbom: $(VENV)/run.done $(VENV)-audit/done ## List what the package is made of, as CycloneDX, in sbom.json
+	$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements/run.txt
+
 fuzz: $(VENV)/dev.done ## Damage bank files for SECONDS (600) with SEED (0): each must be read soundly or refused
 	$(BIN)/python -m import_project_tests.formats.fuzz $(or $(SECONDS),600) $(or $(SEED),0)
 
@@ -72,7 +92,9 @@ lock: $(BIN)/python ## Resolve the dependencies anew into requirements/
 	  --no-strip-extras --no-emit-index-url pyproject.toml --group pyproject.toml:build -c requirements/dev.txt \
 	  -o requirements/run.txt
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
+	  --no-strip-extras --no-emit-index-url --group pyproject.toml:audit -o requirements/audit.txt
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-header --no-annotate \
 	  --no-strip-extras --no-emit-index-url benchmarks/peers.in -o benchmarks/peers.txt
 
 clean: ## Remove the environment and the demo's state
-	rm -rf $(VENV) $(VENV)-peers .demo
+	rm -rf $(VENV) $(VENV)-peers $(VENV)-audit .demo .proof sbom.json

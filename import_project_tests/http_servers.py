@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
-    `mode` decides about the next posts: ok, fail (500, no effect), apply_then_fail, apply_then_drop, apply_then_hang,
+    `mode` decides about the next posts: ok, fail (`fail_status`, no effect), apply_then_fail, apply_then_drop, apply_then_hang,
     refuse_us (401), reject (`reject_status`), redirect (302), nowhere (404), web_page, compare (422 for a known key with another
     body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts get 429 with `retry_after`, the
     next `in_flight` ones 409. With `forget_keys` every post takes effect. `/held?NAME=VALUE` tells which effects have it.
@@ -39,6 +39,7 @@ class ApiPeer:
     calls: list[tuple[str, str, str]] = field(default_factory=list)
     methods: list[str] = field(default_factory=list)
     receipt: str = ""
+    fail_status: int = 500
     reject_status: int = 400
     held_answer: str | None = None
     slow_down: int = 0
@@ -141,7 +142,7 @@ def _api(peer: ApiPeer) -> Starlette:
         if peer.mode == "compare" and any(k == key and b != body for k, _, b in peer.effects):
             return JSONResponse({"error": "the Idempotency-Key has another body"}, status_code=422)
         if peer.mode == "fail" or peer.fail_if(body):
-            return JSONResponse({"error": "down"}, status_code=500)
+            return JSONResponse({"error": "down"}, status_code=peer.fail_status)
         if peer.mode == "reject" or peer.reject_if(body):
             return JSONResponse({"error": "not like this"}, status_code=peer.reject_status)
         others = {

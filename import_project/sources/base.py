@@ -14,7 +14,8 @@ _LAST_SECOND = 253_402_300_799  # of the year 9999
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Listing:
-    """What an inbox holds: regular files, and the wanted names that are not safe to use, in a printable form."""
+    """What an inbox holds: regular files, and the wanted names that are not safe to use, in a printable form: links,
+    pipes, sockets and devices, where the source can tell them from folders, and files whose names lead elsewhere."""
 
     files: tuple[Listed, ...]
     unsafe: tuple[str, ...] = ()

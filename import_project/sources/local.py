@@ -60,6 +60,8 @@ class LocalSource:
                     continue
                 if stat.S_ISREG(found.st_mode):
                     files.append(_listed(name, found))
+                elif not stat.S_ISDIR(found.st_mode):
+                    unsafe.append(name)
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
     async def held(self, folder: str) -> tuple[Claimed, ...]:

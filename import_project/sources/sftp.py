@@ -76,11 +76,9 @@ class SftpSource:
             name = str(entry.filename)
             if name in {".", ".."} or not wanted(name):
                 continue
-            if not _regular(entry.attrs):
-                continue
-            if safe(name):
+            if _regular(entry.attrs) and safe(name):
                 files.append(_listed(name, entry.attrs))
-            else:
+            elif _regular(entry.attrs) or _special(entry.attrs):
                 unsafe.append(printable(name))
         return Listing(files=tuple(files), unsafe=tuple(unsafe))
 
@@ -223,6 +221,11 @@ class SftpSource:
 
 def _regular(attrs: Any) -> bool:
     return attrs.permissions is None or stat.S_ISREG(attrs.permissions)
+
+
+def _special(attrs: Any) -> bool:
+    """Whether it is a link, pipe, socket or device."""
+    return attrs.permissions is not None and stat.S_IFMT(attrs.permissions) not in {0, stat.S_IFREG, stat.S_IFDIR}
 
 
 def _listed(name: str, attrs: Any) -> Listed:

@@ -57,7 +57,7 @@ TRANSITIONS = (
 )
 
 
-@pytest.mark.parametrize("fault", [pytest.param(f, marks=pytest.mark.fault(f.split()[0])) for f in KILLS])
+@pytest.mark.parametrize("fault", KILLS)
 def test_file_survives_a_kill_at_each_place(installation: Installation, api: ApiPeer, fault: str) -> None:
     oracle = Oracle()
     oracle.show(installation.inbox, "orders_1.csv", orders(1, padding=900_000 if fault == "K3" else 0))
@@ -76,7 +76,6 @@ def test_file_survives_a_kill_at_each_place(installation: Installation, api: Api
     parts.close()
 
 
-@pytest.mark.fault("K5", "K7", "K8")
 def test_payments_are_decided_as_if_nobody_had_been_killed(
     installation: Installation, sftp: SftpPeer, api: ApiPeer, tmp_path: Path
 ) -> None:

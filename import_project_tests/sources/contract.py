@@ -9,7 +9,7 @@ from contextlib import chdir
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import pytest
 
@@ -252,6 +252,9 @@ class SourceContract(ListingContract):
 class FolderContract(SourceContract):
     """What only a real folder behind the source can hold."""
 
+    #: What is told as unsafe; a source that cannot tell these from folders tells nothing.
+    SPECIAL: ClassVar[frozenset[str]] = frozenset({"pipe.csv", "link.csv", "loop.csv", "socket.csv"})
+
     def test_links_pipes_and_folders_are_not_listed(self, inbox: FolderInbox, source: Source) -> None:
         inbox.drop()
         (inbox.root / "folder.csv").mkdir()
@@ -261,6 +264,7 @@ class FolderContract(SourceContract):
         with socket.socket(socket.AF_UNIX) as listening, chdir(inbox.root):  # a socket's path must be short
             listening.bind("socket.csv")
         assert names(source) == {"a.csv"}
+        assert set(listing(source).unsafe) == self.SPECIAL
 
     def test_names_of_255_bytes_and_twins_in_other_normal_forms(self, inbox: FolderInbox, source: Source) -> None:
         twins = {"caf\u00e9.csv", "cafe\u0301.csv", "-rf.csv", "con", "x" * 251 + ".csv"}

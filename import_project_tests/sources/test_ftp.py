@@ -43,6 +43,8 @@ def login(peer: FtpPeer) -> FtpLogin:
 class FtpContract(FolderContract):
     """The whole contract, and what only the bytes of FTP can break."""
 
+    SPECIAL = frozenset()
+
     @pytest.fixture
     def inbox(self, peer: FtpPeer) -> FolderInbox:
         return FolderInbox(peer.root / "in box")

@@ -1,0 +1,33 @@
+"""What the package is made of: every dependency is pinned with the hashes of its files, and none that it needs is under
+the GPL. Known weaknesses are looked for by `make audit`, which needs the network."""
+
+import re
+from importlib.metadata import PackageNotFoundError, metadata
+
+import pytest
+
+from import_project_tests.proof.catalogue import ROOT
+
+_PIN = re.compile(r"^([A-Za-z0-9._-]+)(?:\[[^\]]*\])?==\S+", re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", ["run", "dev", "audit"])
+def test_every_dependency_is_pinned_with_its_hashes(name: str) -> None:
+    text = (ROOT / "requirements" / f"{name}.txt").read_text("utf-8")
+    entries = [e for e in re.split(r"\n(?=\S)", text) if e.strip() and not e.startswith(("#", "--"))]
+    assert len(entries) > 20
+    assert [e.split("\n")[0] for e in entries if not _PIN.match(e) or "--hash=sha256:" not in e] == []
+
+
+def test_nothing_that_is_needed_is_under_the_gpl() -> None:
+    found = {}
+    for name in _PIN.findall((ROOT / "requirements" / "run.txt").read_text("utf-8")):
+        try:
+            told = metadata(name)
+        except PackageNotFoundError:  # for another system or Python
+            continue
+        terms = " ".join([str(told["License-Expression"] or "") if "License-Expression" in told else "", *(told.get_all("Classifier") or [])])
+        found[name] = terms
+    assert len(found) > 40
+    bad = {n for n, terms in found.items() if re.search(r"(?<!L)GPL|GNU General Public", terms) and "LGPL" not in terms}
+    assert bad == set()
