@@ -73,7 +73,7 @@ audit: $(VENV)-audit/done ## Look for known weaknesses in the pinned dependencie
 sbom: $(VENV)/run.done $(VENV)-audit/done ## List what the package is made of, as CycloneDX, in sbom.json
 	$(VENV)-audit/bin/cyclonedx-py requirements --output-reproducible --output-file sbom.json requirements/run.txt
 
-fuzz: $(VENV)/dev.done ## Damage bank files for SECONDS (600) with SEED (0): each must be read soundly or refused
+fuzz: $(VENV)/dev.done ## Damage bank and row files for SECONDS (600) with SEED (0): each must be read soundly or refused
 	$(BIN)/python -m import_project_tests.formats.fuzz $(or $(SECONDS),600) $(or $(SEED),0)
 
 $(VENV)-peers/done: benchmarks/peers.txt

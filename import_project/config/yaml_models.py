@@ -10,7 +10,7 @@ import yaml
 from pydantic import BaseModel, ValidationError
 
 from import_project.config.mistakes import told
-from import_project.errors import ConfigError
+from import_project.errors import ConfigError, one_line
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -23,7 +23,9 @@ def load_model(path: Path, model: type[Model], environ: Mapping[str, str]) -> Mo
         line = f" line {error.problem_mark.line + 1}" if error.problem_mark else ""
         raise ConfigError(f"{path}:{line} {error.problem}") from None
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        raise ConfigError(f"{path}: cannot be read: {error}") from None
+        raise ConfigError(f"{path}: cannot be read: {one_line(str(error))}") from None
+    except RecursionError:
+        raise ConfigError(f"{path}: it is nested too deep") from None
     if not isinstance(data, Mapping):
         raise ConfigError(f"{path}: expected keys and values")
     try:

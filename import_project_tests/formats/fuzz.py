@@ -1,4 +1,4 @@
-"""Damaged bank files: each reader must end with a reading that is in itself sound, or with one of our errors.
+"""Damaged bank files, and in a long run damaged row files too: each reader must end with a reading that is in itself sound, or with one of our errors.
 
 `python -m import_project_tests.formats.fuzz SECONDS [SEED]` goes on for so long (`make fuzz`), and keeps a file that
 fails beside it.
@@ -18,7 +18,7 @@ from import_project.records.statements import Statement
 from import_project.validation.payments import split_payments
 from import_project_tests.formats import bgmax_files as bgmax
 from import_project_tests.formats import camt_files as camt
-from import_project_tests.formats import test_bai2, test_finnish_references, test_mt940, test_ocr_giro
+from import_project_tests.formats import fuzz_rows, test_bai2, test_finnish_references, test_mt940, test_ocr_giro
 from import_project_tests.formats import test_status_reports as status_reports
 from import_project_tests.formats.reading import read_bank
 
@@ -126,11 +126,12 @@ def _held_against(frame: pl.DataFrame, statements: Mapping[int, Statement]) -> N
 def main(seconds: float, seed: int) -> None:
     chance, until, done = random.Random(seed), time.monotonic() + seconds, 0
     while time.monotonic() < until:
-        what = chance.choice(list(SEEDS))
-        name, sound = SEEDS[what]
+        what = chance.choice([*SEEDS, *fuzz_rows.SEEDS])
+        of_rows = what in fuzz_rows.SEEDS
+        name, sound = (what, fuzz_rows.SEEDS[what][0]) if of_rows else SEEDS[what]
         content = damaged(sound, chance)
         try:
-            check(name, content)
+            (fuzz_rows.check_rows if of_rows else check)(name, content)
         except Exception:
             kept = Path(f"fuzz-{what}-{seed}-{done}.bin")
             kept.write_bytes(content)
