@@ -58,7 +58,10 @@ class Mail:
         if parts.scheme == "smtp":
             connection.starttls(context=self._tls())
         if parts.username:
-            connection.login(unquote(parts.username), self.password or "")
+            try:
+                connection.login(unquote(parts.username), self.password or "")
+            except UnicodeError:  # smtplib can say ASCII only
+                raise NotDelivered("the mail server's user or password holds what no login can") from None
 
     def _tls(self) -> ssl.SSLContext:
         return ssl.create_default_context(cafile=self.ca_file)

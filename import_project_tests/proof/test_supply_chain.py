@@ -26,7 +26,12 @@ def test_nothing_that_is_needed_is_under_the_gpl() -> None:
             told = metadata(name)
         except PackageNotFoundError:  # for another system or Python
             continue
-        terms = " ".join([str(told["License-Expression"] or "") if "License-Expression" in told else "", *(told.get_all("Classifier") or [])])
+        terms = " ".join(
+            [
+                str(told["License-Expression"] or "") if "License-Expression" in told else "",
+                *(told.get_all("Classifier") or []),
+            ]
+        )
         found[name] = terms
     assert len(found) > 40
     bad = {n for n, terms in found.items() if re.search(r"(?<!L)GPL|GNU General Public", terms) and "LGPL" not in terms}
