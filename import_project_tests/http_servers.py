@@ -23,10 +23,11 @@ from starlette.types import Receive, Scope, Send
 class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
-    `mode` decides about the next posts: ok, fail (`fail_status`, no effect), apply_then_fail, apply_then_drop, apply_then_hang,
-    refuse_us (401), reject (`reject_status`), redirect (302), nowhere (404), web_page, compare (422 for a known key with another
-    body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts get 429 with `retry_after`, the
-    next `in_flight` ones 409. With `forget_keys` every post takes effect. `/held?NAME=VALUE` tells which effects have it.
+    `mode` decides about the next posts: ok, fail (`fail_status`, no effect), apply_then_fail, apply_then_drop,
+    apply_then_hang, refuse_us (401), reject (`reject_status`), redirect (302), nowhere (404), web_page, compare (422
+    for a known key with another body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts
+    get 429 with `retry_after`, the next `in_flight` ones 409. With `forget_keys` every post takes effect.
+    `/held?NAME=VALUE` tells which effects have it.
     """
 
     url: str = ""

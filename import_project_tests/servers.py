@@ -6,7 +6,7 @@ import socket
 import stat
 import subprocess
 import threading
-from collections.abc import Awaitable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -50,7 +50,11 @@ async def _end_all_tasks() -> None:
 
 @dataclass
 class SftpFaults:
-    """What the SFTP server refuses or breaks, by operation."""
+    """What the SFTP server refuses or breaks, by operation.
+
+    With `fail_list_after` a listing, in order, fails after so many names; `at_first_read` is called once, when the
+    first piece of a file was read and the others were not.
+    """
 
     deny: set[str] = field(default_factory=set)
     cut_after_bytes: int | None = None
@@ -58,6 +62,8 @@ class SftpFaults:
     stall_reads: bool = False
     stall_lists: bool = False
     lies: tuple[bytes, ...] = ()
+    fail_list_after: int | None = None
+    at_first_read: Callable[[], None] | None = None
 
 
 class FaultySftp(asyncssh.SFTPServer):
@@ -74,13 +80,24 @@ class FaultySftp(asyncssh.SFTPServer):
         self._check("list")
         while self._faults.stall_lists:  # noqa: ASYNC110 - as below
             await asyncio.sleep(0.02)
-        async for entry in super().scandir(path):
+        entries = [entry async for entry in super().scandir(path)]
+        if (shown := self._faults.fail_list_after) is not None:
+            for entry in sorted(entries, key=lambda e: str(e.filename))[:shown]:
+                yield entry
+            raise asyncssh.SFTPFailure("the folder cannot be read any further")
+        for entry in entries:
             yield entry
         for name in self._faults.lies:
             yield asyncssh.SFTPName(name, attrs=asyncssh.SFTPAttrs(permissions=stat.S_IFREG | 0o644, size=3, mtime=7))
 
+    def mkdir(self, path: bytes, attrs: asyncssh.SFTPAttrs) -> None:
+        if not os.path.lexists(self.map_path(path)):  # that it is there already comes first, as with POSIX
+            self._check("mkdir")
+        super().mkdir(path, attrs)
+
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         self._check("rename")
+        self._check("plain rename")
         super().rename(oldpath, newpath)
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
@@ -94,6 +111,9 @@ class FaultySftp(asyncssh.SFTPServer):
         while self._faults.stall_reads:  # noqa: ASYNC110 - set from another thread, which an Event would not bear
             await asyncio.sleep(0.02)
         data: Any = super().read(file_obj, offset, size)
+        if (changed := self._faults.at_first_read) is not None:
+            self._faults.at_first_read = None
+            changed()
         self._sent += len(data)
         if self._faults.cut_after_bytes is not None and self._sent > self._faults.cut_after_bytes:
             self.channel.get_connection().abort()
