@@ -106,13 +106,16 @@ def _key(login: SftpLogin) -> "asyncssh.SSHKey":
 def sftp_errors(login: SftpLogin, doing: str, path: str = "") -> Iterator[None]:
     """Turn asyncssh's errors into ours, with the server and the path."""
     import asyncssh
+    from asyncssh.packet import PacketDecodeError
 
     what = f"cannot {doing}{f' {path}' if path else ''} at {login.place}"
     try:
         yield
     except SourceError:
         raise
-    except asyncssh.HostKeyNotVerifiable as error:
+    except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
+        if not isinstance(error, asyncssh.HostKeyNotVerifiable) and "host key" not in error.reason:
+            raise SourceUnreachable(f"{what}: {error.reason}") from error
         advice = "ask the partner for the key's fingerprint, then add it to the feed's known_hosts"
         raise HostKeyRefused(f"{what}: {error.reason}", do=advice) from error
     except asyncssh.PermissionDenied as error:
@@ -122,9 +125,11 @@ def sftp_errors(login: SftpLogin, doing: str, path: str = "") -> Iterator[None]:
         raise FileVanished(f"{what}: no such file or folder") from error
     except asyncssh.SFTPPermissionDenied as error:
         raise SourceDenied(f"{what}: permission denied", do="ask the partner for the right") from error
+    except (asyncssh.SFTPConnectionLost, asyncssh.SFTPNoConnection) as error:
+        raise SourceUnreachable(f"{what}: {error.reason}") from error
     except asyncssh.SFTPError as error:
         raise SourceDenied(f"{what}: {error.reason}") from error
     except TimeoutError as error:
         raise SourceUnreachable(f"{what}: no answer in time") from error
-    except (OSError, asyncssh.Error) as error:
+    except (OSError, asyncssh.Error, UnicodeError, PacketDecodeError) as error:  # the last two: a damaged greeting
         raise SourceUnreachable(f"{what}: {error}") from error

@@ -63,13 +63,41 @@ def test_stream_that_is_cut_or_damaged(house: House, fault: str, place: str) -> 
     house.oracle.check_archive(house.inbox)
 
 
-@pytest.mark.parametrize(
-    "after", [0, _BANNER, 700, 3_900], ids=["before the banner", "after it", "key exchange", "login"]
-)
-def test_silence_ends_in_time(house: House, after: int) -> None:
-    """The server says nothing more (N2): the feed's own time-outs end it."""
+@pytest.mark.parametrize("at", [11, 22, 572, 814, 1133, 1452, 1474, 2805])
+def test_greeting_that_is_damaged(house: House, at: int) -> None:
+    """One byte of the version or the key exchange is another (N13): an error of ours, and a good import afterwards."""
     house.show(1)
-    house.source(connect_timeout=1, login_timeout=1, step_timeout=1)
+    house.proxy.faults = NetworkFaults(corrupt_at=at)
+    (error,) = house.attempt()
+    assert isinstance(error, SourceUnreachable | HostKeyRefused), error
+    house.judge()
+
+
+@pytest.mark.parametrize("fault", ["cut_after", "corrupt_at"])
+@pytest.mark.parametrize("place", ["half", "last bytes"])
+def test_lost_connection_is_not_called_a_refusal(house: House, fault: str, place: str) -> None:
+    """The connection breaks in the SFTP session (N3, N13): unreachable, not denied."""
+    house.show(1, padding=_PADDING)
+    assert house.attempt() == []
+    setattr(house.proxy.faults, fault, PLACES[place][0])
+    (error,) = house.attempt()
+    assert isinstance(error, SourceUnreachable), repr(error)
+
+
+@pytest.mark.parametrize(
+    ("after", "key"),
+    [
+        pytest.param(0, "login_timeout", id="before the banner"),
+        pytest.param(_BANNER, "connect_timeout", id="after it"),
+        pytest.param(700, "login_timeout", id="key exchange"),
+        pytest.param(3_900, "login_timeout", id="login"),
+        pytest.param(4_350, "step_timeout", id="opening"),
+    ],
+)
+def test_silence_ends_in_time(house: House, after: int, key: str) -> None:
+    """The server says nothing more (N2): the feed's own time-out ends it, each by itself."""
+    house.show(1)
+    house.source(**{**dict.fromkeys(("connect_timeout", "login_timeout", "step_timeout"), 60), key: 1})
     house.proxy.faults = NetworkFaults(stall_after=after)
     began = time.monotonic()
     (error,) = house.attempt()
@@ -207,6 +235,13 @@ def test_host_key_is_rotated_with_both_pinned(house: House, algorithm: str) -> N
 def strange_key(house: House, algorithm: str = "ssh-ed25519") -> str:
     """A line of known_hosts with a key that is not the server's."""
     return f"{house.known_host} {asyncssh.generate_private_key(algorithm).export_public_key().decode().strip()}"
+
+
+def test_strange_host_key_of_another_algorithm_is_told(house: House) -> None:
+    """Only a key of another algorithm is pinned (N11): refused, with the advice for host keys."""
+    house.sftp.known_hosts.write_text(f"{strange_key(house, 'ecdsa-sha2-nistp256')}\n", "utf-8")
+    (error,) = house.attempt()
+    assert isinstance(error, HostKeyRefused), repr(error)
 
 
 def test_no_connection_is_left_open(house: House) -> None:
