@@ -17,6 +17,31 @@ from import_project_tests.servers import SftpPeer, postgres, sftp_peer
 #: Children of kill tests are forked from a process that has imported this, and used nothing of it.
 multiprocessing.set_forkserver_preload(["import_project_tests.pipeline.kill_child"])
 
+#: Files whose tests take longest; they begin first, so that no worker is left with one of them in the end.
+_LONGEST = (
+    "deploy/test_celery",
+    "proof/test_kill_matrix",
+    "pipeline/test_kills",
+    "proof/test_environment",
+    "proof/test_secrets",
+    "proof/test_sources",
+    "posting/test_exactly_once",
+    "defs/test_daemon",
+    "defs/test_launcher",
+    "proof/test_api_faults",
+    "proof/test_kill_loop",
+    "proof/test_content",
+    "proof/test_reading",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    def place(item: pytest.Item) -> int:
+        return next((n for n, name in enumerate(_LONGEST) if name in item.nodeid), len(_LONGEST))
+
+    items.sort(key=place)
+
+
 settings.register_profile("project", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("project")
 

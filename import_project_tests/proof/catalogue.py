@@ -61,7 +61,7 @@ def guards() -> tuple[Guard, ...]:
 
 
 @cache
-def tests_of(file: str) -> frozenset[str]:
+def names_in(file: str) -> frozenset[str]:
     """The names of a file's tests, `Class::name` for those of a class; those that a class inherits count as its own."""
     tree = ast.parse((TESTS / file).read_text("utf-8"))
     names = set(_named(tree.body))

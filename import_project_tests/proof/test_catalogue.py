@@ -9,14 +9,14 @@ from pathlib import Path
 
 import pytest
 
-from import_project_tests.proof.catalogue import ROOT, Guard, faults, guards, tests_of
+from import_project_tests.proof.catalogue import ROOT, Guard, faults, guards, names_in
 from import_project_tests.proof.page import told_in
 
 
 @pytest.mark.parametrize("name", sorted({t for fault in faults() for t in fault.tests} | {g.test for g in guards()}))
 def test_every_test_that_is_named_exists(name: str) -> None:
     file, _, test = name.partition("::")
-    assert test in tests_of(file)
+    assert test in names_in(file)
 
 
 def test_no_fault_of_the_gate_is_without_a_proof() -> None:
