@@ -115,18 +115,24 @@ def _url(text: str) -> sa.URL:
 
 def _engine(url: sa.URL) -> Engine:
     """Return this process's engine of a database: what has been compiled for one poll serves the next. A file that was
-    put in another's place is another database."""
+    put in another's place is another database, and so is one that is not there yet."""
     file = 0
     if url.get_backend_name() == "sqlite" and url.database:
         path = Path(url.database)
         with disk_errors(f"make a folder for the ledger {path}"):
             path.parent.mkdir(parents=True, exist_ok=True)
             file = path.stat().st_ino if path.exists() else 0
+    if url.get_backend_name() == "sqlite" and not file:
+        return _build(url)
     return _made(url, file, os.getpid())
 
 
 @lru_cache(maxsize=16)
 def _made(url: sa.URL, _file: int, _process: int) -> Engine:
+    return _build(url)
+
+
+def _build(url: sa.URL) -> Engine:
     if url.get_backend_name() == "sqlite":
         engine = sa.create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
         sa.event.listen(engine, "connect", _prepare_sqlite)
