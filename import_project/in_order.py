@@ -4,6 +4,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from itertools import chain, islice
 from typing import TypeVar
 
 Given = TypeVar("Given")
@@ -19,11 +20,16 @@ def in_order(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[
     One more than there are threads is taken from `given` ahead of what was yielded, never more. An error is raised
     where its result would stand; work that was not begun by then is not done.
     """
+    given = iter(given)
+    ahead = list(islice(given, 2))
+    if len(ahead) < 2:  # a small file has one piece, which no thread would have done by the time it began
+        yield from map(work, ahead)
+        return
     threads = min(os.cpu_count() or 1, _MOST_THREADS)
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="in-order") as pool:
         try:
-            for one in given:
+            for one in chain(ahead, given):
                 waiting.append(pool.submit(work, one))
                 if len(waiting) > threads:
                     yield waiting.popleft().result()

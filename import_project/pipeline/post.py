@@ -31,10 +31,21 @@ async def post_rows(held: Held) -> Facts:
     kinds: Counter[str] = Counter()
     with held.parts.tables.writing(held.feed, held.sha256, DECISIONS) as tables:
         for accepted in accepted_rows(held):
-            decisions = freeze(held, accepted, drafts_of(held, accepted))
+            decisions = freeze(held, accepted, drafts_of(held, _undecided(held, accepted)))
             tables[DECISIONS].append(decisions)
             kinds.update(decisions["kind"].to_list())
     return {**dict(sorted(kinds.items())), **await _send(held, PostingKind.ROW)}
+
+
+def _undecided(held: Held, accepted: pl.DataFrame) -> pl.DataFrame:
+    """Leave out what an earlier try has frozen, so that a long outage does not cost each try a request of every row.
+    Replayed rows stay: what else they are known as is kept with them."""
+    decisions = held.parts.ledger.decisions
+    if IDENTITY_NOW in accepted.columns or not decisions.any_decided(held.feed, held.sha256):
+        return accepted
+    subjects = [subject(identity) for identity in accepted[IDENTITY]]
+    known = decisions.decided(held.feed, subjects)
+    return accepted.filter(pl.Series([name not in known for name in subjects], dtype=pl.Boolean))
 
 
 def accepted_rows(held: Held) -> Iterator[pl.DataFrame]:

@@ -15,9 +15,10 @@ _LEFT_OUT = (IDENTITY, RAW)
 
 def preview(parts: Parts, loaded: LoadedFeed, table: str, sha256: str, rows: int = 5) -> pl.DataFrame:
     """Return the first rows of `accepted` or `quarantined`, every cell as text, what is personal masked."""
-    frame = next((f for f in parts.tables.batches(loaded.name, table, sha256) if f.height), None)
-    if frame is None:
-        frame = next(iter(parts.tables.batches(loaded.name, table, sha256)))
+    frame = pl.DataFrame()
+    for frame in parts.tables.batches(loaded.name, table, sha256):
+        if frame.height:
+            break
     columns = [c for c in frame.columns if c not in _LEFT_OUT] if loaded.schema is not None else list(_SHOWN)
     shown = frame.head(rows).select(columns)
     plain = _plain(loaded, as_it_came=table == "quarantined")

@@ -1,10 +1,19 @@
 """What carries httpx's requests: reqwest, several times as fast as httpx's own with many requests under way. No request
 of its own."""
 
+import os
 from datetime import timedelta
+from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import httpx
+
+if TYPE_CHECKING:
+    from pyreqwest.client import Client
+
+#: A server closes a connection that nobody uses after five seconds or more, often; ours is closed before.
+_IDLE = timedelta(seconds=2)
 
 
 def fast_transport(
@@ -13,10 +22,21 @@ def fast_transport(
     """Return a transport with time-outs for connecting, for each read and for a whole request, which ends slow answers.
 
     TLS is verified against the system's authorities and those in `ca_file`; redirects are not followed, cookies not
-    kept. What it raises is httpx's.
+    kept. What it raises is httpx's. Transports of one process that are alike share what is behind them, so that the
+    next file needs no new connection, and closing one does not close that.
     """
-    from pyreqwest.client import ClientBuilder
     from pyreqwest.compatibility.httpx import HttpxTransport
+
+    authorities = b"" if ca_file is None else ca_file.read_bytes()
+    client = _client(connections, connect_seconds, timeout_seconds, authorities, os.getpid())
+    return HttpxTransport(client, close_client=False)
+
+
+@lru_cache(maxsize=16)
+def _client(
+    connections: int, connect_seconds: float, timeout_seconds: float, authorities: bytes, _process: int
+) -> "Client":
+    from pyreqwest.client import ClientBuilder
 
     read = timedelta(seconds=timeout_seconds)
     builder = (
@@ -27,14 +47,15 @@ def fast_transport(
         .referer(enable=False)
         .max_connections(connections)
         .pool_max_idle_per_host(connections)
+        .pool_idle_timeout(_IDLE)
         .connect_timeout(timedelta(seconds=connect_seconds))
         .read_timeout(read)
         .pool_timeout(read)
         .timeout(timedelta(seconds=connect_seconds + timeout_seconds))
     )
-    if ca_file is not None:
-        builder = builder.add_root_certificate_pem(ca_file.read_bytes())
-    return HttpxTransport(builder.build())
+    if authorities:
+        builder = builder.add_root_certificate_pem(authorities)
+    return builder.build()
 
 
 def cause_of(error: Exception) -> str:

@@ -14,7 +14,14 @@ from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
-from import_project.errors import ConfigError, FileChanged, FileVanished, SourceDenied, SourceUnreachable
+from import_project.errors import (
+    ConfigError,
+    FileChanged,
+    FileVanished,
+    ImportProjectError,
+    SourceDenied,
+    SourceUnreachable,
+)
 from import_project.records.files import Listed, Staged
 from import_project.sources.base import Claimed, Listing, printable, safe
 from import_project.sources.http_answers import Pace, by_name, check, check_body, dated, http_errors, listed, shown
@@ -49,7 +56,6 @@ class HttpPullSource:
         self._place = place
         self._urls = by_name(place.urls)
         self._login = _login(place)
-        self._gate: asyncio.Semaphore
         self._client: httpx.AsyncClient
 
     async def __aenter__(self) -> Self:
@@ -65,7 +71,6 @@ class HttpPullSource:
         plain = {"Accept-Encoding": "identity"}  # so that sizes and ranges are those of the file
         timeout = httpx.Timeout(None, connect=place.connect_timeout)
         self._client = httpx.AsyncClient(verify=trusted, headers=plain, timeout=timeout)
-        self._gate = asyncio.Semaphore(_AT_ONCE)
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -73,13 +78,24 @@ class HttpPullSource:
         await self._client.aclose()
 
     async def list(self, wanted: Callable[[str], bool]) -> Listing:
-        """Look at the wanted addresses, a few at once. 404 and 410: no file yet; any other error is the listing's."""
-        try:
-            async with asyncio.TaskGroup() as group:
-                looks = [group.create_task(self._look(name)) for name in self._urls if wanted(name)]
-        except ExceptionGroup as errors:
-            raise errors.exceptions[0] from errors.exceptions[0].__cause__
-        there = [file for look in looks if (file := look.result())]
+        """Look at the wanted addresses, a few at once. 404 and 410: no file yet; any other error is the listing's.
+
+        Looks under way end by themselves: httpx leaves a connection open that is cancelled while TLS is agreed upon.
+        """
+        gate, failed = asyncio.Semaphore(_AT_ONCE), list[ImportProjectError]()
+
+        async def look(name: str) -> Listed | None:
+            async with gate:
+                try:
+                    return None if failed else await self._look(name)
+                except ImportProjectError as error:
+                    failed.append(error)
+                    return None
+
+        looked = await asyncio.gather(*(look(name) for name in self._urls if wanted(name)))
+        if failed:
+            raise failed[0]
+        there = [file for file in looked if file]
         unsafe = tuple(printable(file.name) for file in there if not safe(file.name))
         return Listing(files=tuple(file for file in there if safe(file.name)), unsafe=unsafe)
 
@@ -155,18 +171,17 @@ class HttpPullSource:
 
     async def _look(self, name: str) -> Listed | None:
         what, why = f"cannot look at {self._shown(name)}", "the server takes neither HEAD nor GET"
-        async with self._gate:
-            with http_errors(what):
-                for method, asked in _LOOKS:
-                    async with self._ask(method, name, asked) as answer:
-                        if answer.status_code in {404, 410}:
-                            return None
-                        # A presigned address is signed for GET alone: HEAD gets 403.
-                        if answer.status_code in {405, 416, 501} or (answer.status_code, method) == (403, "HEAD"):
-                            continue
-                        if (file := listed(answer, what, name)) is not None:
-                            return file
-                        why = "the server does not tell the file's size"
+        with http_errors(what):
+            for method, asked in _LOOKS:
+                async with self._ask(method, name, asked) as answer:
+                    if answer.status_code in {404, 410}:
+                        return None
+                    # A presigned address is signed for GET alone: HEAD gets 403.
+                    if answer.status_code in {405, 416, 501} or (answer.status_code, method) == (403, "HEAD"):
+                        continue
+                    if (file := listed(answer, what, name)) is not None:
+                        return file
+                    why = "the server does not tell the file's size"
         raise SourceDenied(f"{what}: {why}")
 
     @contextlib.asynccontextmanager

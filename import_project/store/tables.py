@@ -86,23 +86,21 @@ class Tables:
         self, feed: str, table: str, sha256: str, *, columns: list[str] | None = None
     ) -> Iterator[pl.DataFrame]:
         """Yield a table's rows in their order, some at a time; at least one frame. Raises StoreDamaged."""
-        import pyarrow as pa
         import pyarrow.parquet as pq
 
-        with self._readable(feed, table, sha256) as path:
-            try:
-                with pq.ParquetFile(path) as file:
-                    schema = pl.read_parquet(path, n_rows=0, columns=columns)
-                    yield schema
-                    for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
-                        yield pl.DataFrame(pl.from_arrow(batch)).cast(schema.schema)
-            except pa.ArrowException as error:
-                raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
+        with self._readable(feed, table, sha256) as path, pq.ParquetFile(path) as file:
+            every = pl.read_parquet_schema(path)
+            schema = pl.Schema({name: every[name] for name in columns or every})
+            yield pl.DataFrame(schema=schema)
+            for batch in file.iter_batches(batch_size=_BATCH_ROWS, columns=columns):
+                yield pl.DataFrame(pl.from_arrow(batch)).cast(schema)
 
     def rows(self, feed: str, table: str, sha256: str) -> int:
         """Return how many rows a table has. Raises StoreDamaged."""
+        import pyarrow.parquet as pq
+
         with self._readable(feed, table, sha256) as path:
-            return int(pl.scan_parquet(path, glob=False).select(pl.len()).collect().item())
+            return int(pq.read_metadata(path).num_rows)
 
     def counts(self, feed: str, table: str, sha256: str, column: str) -> dict[str, int]:
         """Return how often each value stands in a column of texts, whatever the table's size. Raises StoreDamaged."""
@@ -155,13 +153,15 @@ class Tables:
 
     @contextmanager
     def _readable(self, feed: str, table: str, sha256: str) -> Iterator[Path]:
+        import pyarrow as pa
+
         path = self.found(feed, table, sha256)
         try:
             yield path
         except FileNotFoundError:
             do = "run its earlier steps again, unless IMPORT_PROJECT_KEEP_TABLE_DAYS let the file's tables go"
             raise StoreDamaged(f"table {table} of this file is missing", do=do) from None
-        except pl.exceptions.ComputeError as error:
+        except (pl.exceptions.ComputeError, pa.ArrowException) as error:
             raise StoreDamaged(f"table {table} at {path} cannot be read: {error}") from error
 
 

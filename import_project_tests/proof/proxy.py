@@ -174,9 +174,19 @@ class House:
 
     def source(self, **keys: Any) -> None:
         """Change keys of the feed's source."""
-        path = Path(self.installation.environ["IMPORT_PROJECT_FEEDS"]) / "orders.yaml"
-        feed = yaml.safe_load(path.read_text("utf-8"))
-        path.write_text(yaml.safe_dump({**feed, "source": {**feed["source"], **keys}}), "utf-8")
+        self.replace_source(**{**self._feed()["source"], **keys})
+
+    def replace_source(self, **source: Any) -> None:
+        """Let the feed read from another source."""
+        self._path.write_text(yaml.safe_dump({**self._feed(), "source": source}), "utf-8")
+
+    @property
+    def _path(self) -> Path:
+        return Path(self.installation.environ["IMPORT_PROJECT_FEEDS"]) / "orders.yaml"
+
+    def _feed(self) -> dict[str, Any]:
+        feed: dict[str, Any] = yaml.safe_load(self._path.read_text("utf-8"))
+        return feed
 
     def attempt(self) -> list[ImportProjectError]:
         """Poll, and run what that asks for, when every wait is over. Returns the errors; any other one is raised."""

@@ -74,7 +74,7 @@ def _newest(matched: sa.ColumnElement[bool]) -> sa.Select[tuple[int]]:
 
 def _decided(connection: Connection, feed: str, subjects: Sequence[str]) -> dict[str, Decided]:
     found: dict[str, Decided] = {}
-    known = [decisions.c[name] for name in Decided.__slots__ if name != "subject"]
+    known = (decisions.c.sha256, decisions.c.kind, decisions.c.row_number)
     itself = sa.select(decisions.c.subject, *known).where(decisions.c.feed == feed)
     linked = (same_subjects.c.feed == decisions.c.feed) & (same_subjects.c.known_as == decisions.c.subject)
     other = sa.select(same_subjects.c.subject, *known).join_from(same_subjects, decisions, linked)
@@ -82,8 +82,8 @@ def _decided(connection: Connection, feed: str, subjects: Sequence[str]) -> dict
     for start in range(0, len(subjects), _CHUNK):
         some = subjects[start : start + _CHUNK]
         for query in (other.where(same_subjects.c.subject.in_(some)), itself.where(decisions.c.subject.in_(some))):
-            for row in connection.execute(query):
-                found[row.subject] = Decided(**{**row._asdict(), "kind": PostingKind(row.kind)})
+            for name, file, kind, number in connection.execute(query).tuples():
+                found[name] = Decided(subject=name, sha256=file, kind=PostingKind(kind), row_number=number)
     return found
 
 
