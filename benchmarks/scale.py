@@ -26,6 +26,7 @@ from import_project_tests.servers import postgres, redis, sftp_peer
 
 FEEDS, SETTLE, IDLE, FILES = 50, 60.0, 120.0, 200
 _BIN = Path(sys.executable).parent
+_LOCATION = "import_project.definitions"
 _DAEMON = [str(_BIN / "dagster-daemon"), "run", "-w", str(ROOT / "workspace.yaml")]
 
 
@@ -34,7 +35,7 @@ def versions() -> dict[str, str]:
 
 
 def run() -> list[Figure]:
-    share = _idle()
+    share, beside = _idle(), _idle(code_server=True)
     one, two = _workers(1), _workers(2)
     return [
         Figure(
@@ -45,6 +46,15 @@ def run() -> list[Figure]:
             goal="< 10 % of a core",
             met=share < 0.1,
             told=f"{share * 100:.1f} % of a core, polled every 30 s",
+        ),
+        Figure(
+            what="the same, with a code server that runs by itself",
+            ours=FEEDS * 0.1 / beside,
+            peer=FEEDS,
+            peer_name="the goal",
+            goal="",
+            met=None,
+            told=f"{beside * 100:.1f} % of a core, the code server's among them",
         ),
         Figure(
             what=f"{FILES} files, two Celery workers, files a minute",
@@ -92,8 +102,8 @@ def _feeds(made: Installation) -> tuple[Path, dict[str, Any]]:
     return folder, found
 
 
-def _idle() -> float:
-    """Return the share of a core that a daemon with many feeds takes while nothing comes."""
+def _idle(*, code_server: bool = False) -> float:
+    """Return the share of a core that a daemon with many feeds takes while nothing comes, with its code server."""
     with ExitStack() as stack:
         home, made = stack.enter_context(_installation(stack, ROOT / "dagster.yaml"))
         folder, feed = _feeds(made)
@@ -103,14 +113,30 @@ def _idle() -> float:
             one = feed | {"feed": f"feed{number}", "source": source, "poll": {"every_seconds": 30}}
             (folder / f"feed{number}.yaml").write_text(yaml.safe_dump(one), "utf-8")
         environ = environment(made) | {"DAGSTER_HOME": str(home / "dagster")}
-        child = stack.enter_context(_child(_DAEMON, environ, home / "daemon.log"))
-        parts = made.parts()
+        parts, children = made.parts(), list[subprocess.Popen[bytes]]()
         stack.callback(parts.close)
-        running = Running(made, parts, psutil.Process(child.pid))
+        daemon = _DAEMON
+        if code_server:
+            socket, workspace = home / "code.sock", home / "workspace.yaml"
+            workspace.write_text(yaml.safe_dump({"load_from": [{"grpc_server": {"socket": str(socket)}}]}), "utf-8")
+            serve = [
+                str(_BIN / "dagster"),
+                "code-server",
+                "start",
+                "-s",
+                str(socket),
+                "-m",
+                "import_project.definitions",
+            ]
+            children.append(stack.enter_context(_child(serve, environ, home / "code.log")))
+            until(socket.exists)
+            daemon = [*_DAEMON[:-1], str(workspace)]
+        children.append(stack.enter_context(_child(daemon, environ, home / "daemon.log")))
+        running = [Running(made, parts, psutil.Process(child.pid)) for child in children]
         time.sleep(SETTLE)
-        before, start = running.cpu(), time.perf_counter()
+        before, start = sum(one.cpu() for one in running), time.perf_counter()
         time.sleep(IDLE)
-        return (running.cpu() - before) / (time.perf_counter() - start)
+        return (sum(one.cpu() for one in running) - before) / (time.perf_counter() - start)
 
 
 def _workers(many: int) -> float:

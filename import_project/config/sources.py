@@ -133,6 +133,7 @@ class HttpPull(Strict):
     password: Secret | None = None
     ca_file: ExistingFile | None = None
     allow_hosts: tuple[Text, ...] = ()
+    private_network: bool = False
     connect_timeout: Seconds = 15
     step_timeout: Seconds = 60
 

@@ -87,6 +87,7 @@ def _http(source: HttpPull, environ: Mapping[str, str], today: datetime) -> Sour
         password=reveal(source.password, environ),
         ca_file=source.ca_file,
         allow_hosts=source.allow_hosts,
+        private_network=source.private_network,
         connect_timeout=source.connect_timeout,
         step_timeout=source.step_timeout,
     )

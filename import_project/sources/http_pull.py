@@ -25,6 +25,7 @@ from import_project.errors import (
 from import_project.records.files import Listed, Staged
 from import_project.sources.base import Claimed, Listing, printable, safe
 from import_project.sources.http_answers import Pace, by_name, check, check_body, dated, http_errors, listed, shown
+from import_project.sources.public_hosts import PublicHosts, Resolve, resolve
 
 if TYPE_CHECKING:
     import httpx
@@ -47,13 +48,15 @@ class HttpPlace:
     step_timeout: float = 60.0  # for an answer to begin, for each pause in its body, and for a body to crawl
     pauses: tuple[float, ...] = (0.2, 0.5, 1.0, 2.0)  # before a cut body is continued
     allow_hosts: tuple[str, ...] = ()  # further hosts that a redirect may lead to
+    private_network: bool = False  # whether names may stand for addresses that are not public
 
 
 class HttpPullSource:
     """Files that can only be read, each named by the last part of its address. ConfigError: one that cannot be used."""
 
-    def __init__(self, place: HttpPlace) -> None:
+    def __init__(self, place: HttpPlace, resolve: Resolve = resolve) -> None:
         self._place = place
+        self._resolve = resolve
         self._urls = by_name(place.urls)
         self._login = _login(place)
         self._client: httpx.AsyncClient
@@ -71,6 +74,9 @@ class HttpPullSource:
         plain = {"Accept-Encoding": "identity"}  # so that sizes and ranges are those of the file
         timeout = httpx.Timeout(None, connect=place.connect_timeout)
         self._client = httpx.AsyncClient(verify=trusted, headers=plain, timeout=timeout)
+        if not place.private_network:  # httpx has no other way to it that leaves it the environment's proxies
+            pool = self._client._transport._pool  # type: ignore[attr-defined] # noqa: SLF001
+            pool._network_backend = PublicHosts(pool._network_backend, self._resolve)  # noqa: SLF001
         return self
 
     async def __aexit__(self, *_: object) -> None:

@@ -19,6 +19,7 @@ from dagster._core.workspace.load_target import PythonFileTarget
 from import_project.defs.launcher import WarmRunLauncher
 from import_project.defs.worker import TAG, Worker
 
+_MANY, _AT_ONCE = 3_000, 4
 LAUNCHER = {"run_launcher": {"module": "import_project.defs.launcher", "class": "WarmRunLauncher"}}
 
 
@@ -65,6 +66,11 @@ class Launched:
             elif event is not None and event.event_type is dg.DagsterEventType.ENGINE_EVENT:
                 told["engine"].append(event.message)
         return told
+
+    def parent(self, run_id: str) -> int:
+        """The warm process that a run was forked from, as the run told it."""
+        told = [entry.dagster_event for entry in self.instance.all_logs(run_id, dg.DagsterEventType.STEP_OUTPUT)]
+        return int(told[0].step_output_data.metadata["parent"].value)  # type: ignore[union-attr,arg-type]
 
     def messages(self, run_id: str) -> str:
         return "\n".join(entry.message for entry in self.instance.all_logs(run_id))
@@ -130,6 +136,24 @@ def test_runs_are_forked_ended_and_told_of_as_in_dagsters_own_launcher(
         os.kill(third["parent"], signal.SIGKILL)
         until(lambda: not Path(f"/proc/{third['parent']}/exe").exists())
         assert made.counted()["forked"], "a warm process that was killed is replaced"
+
+
+@pytest.mark.long
+@pytest.mark.timeout(3600)
+def test_thousands_of_runs_are_forked_from_one_process_and_none_hangs(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Each works with Polars on all its threads, a few at a time: a lock that was held at a fork would hang it."""
+    with workspace(monkeypatch, tmp_path) as made:
+        runs, under_way = list[str](), list[str]()
+        while len(runs) < _MANY or under_way:
+            while len(runs) < _MANY and len(under_way) < _AT_ONCE:
+                runs.append(made.launch("count"))
+                under_way.append(runs[-1])
+            made.ended(under_way.pop(0))
+        assert {made.known(run).status for run in runs} == {dg.DagsterRunStatus.SUCCESS}
+        assert len({made.parent(run) for run in runs}) == 1
+        assert all(Worker.of(made.known(run)) for run in runs)
 
 
 def test_code_that_starts_threads_when_it_is_loaded_is_not_forked(

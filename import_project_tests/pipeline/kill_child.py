@@ -3,19 +3,24 @@ named place (see `proof.fail_points`).
 
 `python -m import_project_tests.pipeline.kill_child FEED N`; exits with 0 when it came to the end alive. `FAIL_POINT` names
 the place, `PASSED` a file that gets the names of all places that are passed. With `ROUNDS` it polls so often, and a file that
-fails stops none.
+fails stops none. With `CORRECTED`, rows as JSON, it polls nothing and replays those of the one file there is.
 """
 
 import asyncio
+import json
 import os
 import sys
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
+import polars as pl
+
 from import_project.config.load import load_feeds
 from import_project.config.settings import Settings
 from import_project.errors import ImportProjectError
+from import_project.pipeline.quarantine import Replay
+from import_project.pipeline.replay import replay
 from import_project.pipeline.see import see
 from import_project.pipeline.steps import run_file
 from import_project.pipeline.wiring import build_parts
@@ -46,6 +51,11 @@ def main(feed: str, calls: int) -> None:
         clock=clock,
         sleep=clock.sleep,
     )
+    if corrected := os.environ.get("CORRECTED"):
+        (outcome,) = real.ledger.outcomes.all()
+        given = Replay(rows=pl.DataFrame(json.loads(corrected)), by="ann", told=lambda _: None)
+        replay(parts, loaded, outcome, given, owner=f"replay-{os.getpid()}")
+        return
     for _ in range(int(os.environ.get("ROUNDS", "2"))):
         clock.advance(seconds=loaded.feed.every_seconds)
         for request in asyncio.run(see(parts, loaded)).requests:

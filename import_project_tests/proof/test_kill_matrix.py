@@ -1,6 +1,7 @@
 """Killed at named places, all around every transition of the ledger, and started again each time: nothing is lost,
 nothing takes effect twice, every sum is what the file says, and what the ledger claims is so."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -96,6 +97,29 @@ def test_payments_are_decided_as_if_nobody_had_been_killed(
         assert run_child(quiet, "bankgiro", 0) == 0
     assert len(api.effects) == 10
     assert sorted(map(str, api.effects)) == sorted(map(str, quiet_api.effects))
+
+
+def test_replay_survives_a_kill_at_each_place(installation: Installation, api: ApiPeer) -> None:
+    """K12: corrected rows take effect once, under the key that they had from the start, and their file is whole."""
+    oracle = Oracle()
+    oracle.show(installation.inbox, "orders_1.csv", orders(1))
+    assert run_child(installation, "orders", 0) == 0
+    oracle.check_effects(api)
+    corrected = json.dumps([{"row_number": n, "amount": f"{n},50", "currency": "EUR"} for n in (1, 2)])
+    places = [*around("arrivals.claim", "tables.write", "decisions.freeze", "postings.sending", "api.deliver")]
+    places += ["tables.settle", *around("postings.answered", "outcomes.conclude"), "arrivals.release:before"]
+    for turn, place in enumerate(places, 1):
+        code = run_child(installation, "orders", turn * 120, CORRECTED=corrected, FAIL_POINT=place)
+        assert code == -9, f"{place} was not passed"
+        assert max(api.times().values()) == 1
+    run_child(installation, "orders", 120 * (len(places) + 1), CORRECTED=corrected)
+    assert set(api.times().values()) == {1}
+    assert sorted(body["order_id"] for _, _, body in api.effects) == [f"AB-{n:06}" for n in range(10, 16)]
+    parts = installation.parts()
+    (outcome,) = parts.ledger.outcomes.all()
+    counts = outcome.counts
+    assert (counts.rows, counts.accepted, counts.quarantined, counts.replayed, counts.posted) == (6, 6, 0, 2, 6)
+    parts.close()
 
 
 def test_every_transition_of_the_ledger_is_in_the_matrix(installation: Installation, tmp_path: Path) -> None:
