@@ -15,6 +15,10 @@ MOST_CELLS = 8_000_000
 MOST_LINES = 500_000
 #: Rows in a batch, where rows are counted and not bytes.
 BATCH_ROWS = 100_000
+#: Values, elements or attributes in one record; each costs a hundred times what it is in the file, or more.
+MOST_VALUES = 1_000_000
+#: Attributes of an element: it is held whole before anything can be said of it.
+MOST_ATTRIBUTES = 100_000
 #: How deep values may be nested in a record.
 DEEPEST = 64
 #: The largest document that must be held whole to be read (spreadsheets, JSON beside its records), unpacked, in bytes.

@@ -4,6 +4,7 @@ from typing import BinaryIO, NoReturn
 from xml.parsers import expat
 
 from import_project.errors import NotAllowed, Unreadable
+from import_project.formats.caps import MOST_ATTRIBUTES
 
 _BLOCK = 1 << 14
 _LONGEST_PROLOG = 1 << 20
@@ -49,3 +50,22 @@ def refuse_doctype(content: BinaryIO) -> None:
 
 class _Begun(Exception):
     """The first element is reached."""
+
+
+class Tags:
+    """XML on its way to a parser, which would hold a tag whole, however many attributes it has. Raises NotAllowed for
+    one of more than MOST_ATTRIBUTES: no tag has another's sign in it, and each attribute has one of equality."""
+
+    def __init__(self, content: BinaryIO) -> None:
+        self._content, self._attributes = content, 0
+
+    def read(self, size: int = -1) -> bytes:
+        """Read on."""
+        block = self._content.read(size)
+        ends = block.find(b"<")
+        self._attributes += block.count(b"=", 0, ends if ends >= 0 else len(block))
+        if self._attributes > MOST_ATTRIBUTES:
+            raise NotAllowed(f"an element of the XML has more than {MOST_ATTRIBUTES:,} attributes")
+        if ends >= 0:
+            self._attributes = block.count(b"=", block.rfind(b"<"))
+        return block

@@ -5,10 +5,10 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from import_project.errors import Unreadable
-from import_project.formats.caps import DEEPEST
+from import_project.formats.caps import DEEPEST, MOST_COLUMNS, MOST_VALUES
 from import_project.formats.json.scan import NotJson
 from import_project.formats.loose import Loose, loose_parts
-from import_project.formats.markup import refuse_doctype
+from import_project.formats.markup import Tags, refuse_doctype
 from import_project.frames import Part
 
 _ANY = ["*", "*"]
@@ -36,11 +36,11 @@ def _records(content: BinaryIO, path: list[str]) -> Iterator[Loose]:
     from lxml import etree
 
     here: list[str] = []
-    found, record = False, 0
+    found, record, elements = False, 0, 0
     try:
         # Nothing outside the file is fetched, no entity is put in, and libxml2's own limits on depth and size hold.
         events = etree.iterparse(
-            content,
+            Tags(content),
             events=("start", "end"),
             resolve_entities=False,
             no_network=True,
@@ -53,7 +53,10 @@ def _records(content: BinaryIO, path: list[str]) -> Iterator[Loose]:
             if event == "start":
                 here.append(local_name(element.tag))
                 if not record and _at(path, here):
-                    record = len(here)
+                    record, elements = len(here), 0
+                elements += 1
+                if record and elements > MOST_VALUES:
+                    raise Unreadable(f"a record has more than {MOST_VALUES:,} elements", do="look at format.record")
                 continue
             if len(here) == record:
                 found = True
@@ -90,6 +93,8 @@ def _fields(element: Any, depth: int) -> dict[str, Any]:
     """Raises NotJson where two attributes have one name, or text stands between elements: neither has a column."""
     if depth > DEEPEST:
         raise NotJson(f"elements are nested more than {DEEPEST} deep")
+    if len(element.attrib) > MOST_COLUMNS:  # lxml looks for each from the first on
+        raise NotJson(f"an element has more than {MOST_COLUMNS:,} attributes")
     fields: dict[str, Any] = {f"@{local_name(name)}": value for name, value in element.attrib.items()}
     if len(fields) != len(element.attrib):
         raise NotJson("two attributes have the same name but for their namespace")

@@ -162,3 +162,13 @@ def test_many_codecs_and_blocks_that_end_inside_a_character() -> None:
     for codec in ("utf-8", "utf-16", "utf-32", "gb18030", "shift_jisx0213"):
         reading = read("delimited", text.encode(codec), encoding=codec, block=50)
         assert reading.frame["namn"].to_list() == [f"Åsa på ön {i} 漢字" for i in range(200)], codec
+
+
+def test_long_record_with_a_torn_quote_is_set_aside_piece_by_piece() -> None:
+    lines = ["1,2,3\n", "\n", "ä,ö\r\n", "x" * 300_000 + "\n", "\n\n", *["1,2,3\n"] * 90_000, "end"]
+    body = '1,2,3\n"torn\n' + "".join(lines)
+    assert len(body) > 3 * (1 << 18)
+    told = found(body, 1 << 16)
+    assert told == expected(body)
+    assert [rule for _, rule, _ in told[:3]] == ["row", "torn_quote", "torn_quote"]
+    assert len(told) == 1 + 1 + 3 + 90_000 + 1

@@ -176,3 +176,12 @@ def test_batches_hold_a_bounded_number_of_bytes() -> None:
     sizes = [batch.frame["a"].str.len_bytes().sum() for batch in batches("jsonl", io.BytesIO(lines), {})]
     assert len(sizes) > 3
     assert max(sizes) < 20 << 20
+
+
+def test_values_that_would_cost_far_more_than_they_are() -> None:
+    many = b"[" + b"1," * 3_000_000 + b"1]"
+    with pytest.raises(Unreadable, match="element 1 has more than 1,000,000 values"):
+        read("json", b'[{"a": ' + many + b"}]")
+    reading = read("jsonl", b'{"a": 1}\n{"a": ' + many + b'}\n{"a": 2}\n')
+    assert problems(reading) == [(2, "unreadable_record", None)]
+    assert [row.get("a") for row in cells(reading)] == ["1", None, "2"]

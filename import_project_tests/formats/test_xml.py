@@ -9,7 +9,7 @@ from import_project.errors import ImportProjectError, NotAllowed, NotRecognised,
 from import_project.formats import xml
 from import_project.formats.markup import refuse_doctype
 from import_project.formats.registry import detect
-from import_project_tests.formats.reading import cells, read
+from import_project_tests.formats.reading import cells, problems, read
 
 ORDERS = b"""<?xml version="1.0" encoding="UTF-8"?>
 <!-- a comment --><x:orders xmlns:x="urn:x"><head><n>2</n></head>
@@ -109,3 +109,17 @@ def test_what_has_no_column_sets_the_record_aside(record: str) -> None:
 def test_path_that_leads_nowhere_is_told() -> None:
     with pytest.raises(Unreadable, match="no element at orders/orde"):
         read("xml", ORDERS, record="orders/orde")
+
+
+def test_elements_that_would_cost_far_more_than_they_are() -> None:
+    def tag(many: int) -> bytes:
+        return b"<o " + b" ".join(b'a%d=""' % n for n in range(many)) + b"/>"
+
+    reading = read("xml", b"<orders>" + tag(10_001) + tag(2) + b"</orders>", record="orders/o")
+    assert problems(reading) == [(1, "unreadable_record", None)]
+    with pytest.raises(NotAllowed, match="more than 100,000 attributes"):
+        read("xml", b"<orders>" + tag(100_001) + b"</orders>", record="orders/o")
+    text = b"<orders><o><id>" + b"a=b " * 60_000 + b"</id><id>" + b"=" * 60_000 + b"</id></o></orders>"
+    assert len(cells(read("xml", text, record="orders/o"))) == 1
+    with pytest.raises(Unreadable, match="a record has more than 1,000,000 elements"):
+        read("xml", b"<orders><o>" + b"<a/>" * 1_000_000 + b"</o></orders>", record="orders/o")

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 
 from import_project.formats.bytes_index import CR, LF, byte_column
 from import_project.formats.caps import BLOCK, LONGEST_RECORD, MOST_CELLS, MOST_LINES, SHOWN_OF_LONG
-from import_project.formats.delimited.strict import Record, strict_records
+from import_project.formats.delimited.strict import Record, Torn, strict_records, torn_lines
 from import_project.formats.delimited.structure import Dialect, Structure
 
-_STRICT_AT_ONCE = 1 << 20
+_STRICT_AT_ONCE, _TORN_AT_ONCE = 1 << 20, 1 << 18
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,19 +32,20 @@ def chunks(blocks: Iterator[bytes], dialect: Dialect, *, size: int = BLOCK) -> I
 
 
 class _Cutter:
-    """The text that is not cut yet: `pending`, of which nothing follows once it has `ended`."""
+    """The text that is not cut yet: `pending`, of which nothing follows once it has `ended`, and which begins with the
+    lines of a `torn` record, if there is one."""
 
     def __init__(self, blocks: Iterator[bytes], dialect: Dialect, size: int) -> None:
         self._blocks, self._dialect, self._size = blocks, dialect, size
         self._quote = dialect.quote.encode()
         self._most_lines = max(min(MOST_CELLS // len(dialect.columns), MOST_LINES), 1)
-        self._pending, self._ended = b"", False
+        self._pending, self._ended, self._torn = b"", False, Torn(size=0, told="")
 
     def chunks(self) -> Iterator[Chunk]:
         blanks = 0
         while True:
             self._fill(self._size)
-            blanks += self._drop_blank_lines()
+            blanks += 0 if self._torn.size else self._drop_blank_lines()
             if not self._pending:
                 if self._ended:
                     return
@@ -79,6 +80,8 @@ class _Cutter:
 
     def _next(self) -> tuple[bytes, Structure | None, list[Record]]:
         """Take whole records off what is pending: as many as are sound, else some that are read strictly."""
+        if self._torn.size:
+            return self._set_aside()
         while True:
             for size in (LONGEST_RECORD + 1, _STRICT_AT_ONCE):
                 piece = self._few_lines(self._pending[:size])
@@ -130,15 +133,32 @@ class _Cutter:
             self._fill(size + 1)
             piece = self._pending[:size]
             final = self._ended and len(self._pending) <= size
-            records, end = strict_records(piece, self._dialect.delimiter, self._dialect.quote, final=final)
+            records, end = self._strictly(piece, final=final)
             if end:
                 return self._take(end), None, records
+            if self._torn.size:
+                return self._set_aside()
         # The quote that opens the record is closed nowhere near: its lines are set aside one by one.
         end = piece.rfind(b"\n") + 1
         if not end:
             return b"", None, [self._too_long()]
-        records, _ = strict_records(piece[:end], self._dialect.delimiter, self._dialect.quote, final=True)
-        return self._take(end), None, records
+        records, end = self._strictly(piece[:end], final=True)
+        return (self._take(end), None, records) if end else self._set_aside()
+
+    def _strictly(self, piece: bytes, *, final: bool) -> tuple[list[Record], int]:
+        """Read records one by one, up to one that is torn and large."""
+        delimiter, quote = self._dialect.delimiter, self._dialect.quote
+        records, end, torn = strict_records(piece, delimiter, quote, final=final, most_torn=_TORN_AT_ONCE)
+        self._torn = torn or self._torn
+        return records, end
+
+    def _set_aside(self) -> tuple[bytes, Structure | None, list[Record]]:
+        """Take some lines of a torn record off what is pending."""
+        size, told = self._torn.size, self._torn.told
+        end = self._pending.find(b"\n", min(size, _TORN_AT_ONCE) - 1, size) + 1 or size
+        self._torn = Torn(size=size - end, told=told)
+        taken = self._take(end)
+        return taken, None, torn_lines(taken.decode(errors="ignore"), told)
 
     def _take(self, end: int) -> bytes:
         taken, self._pending = self._pending[:end], self._pending[end:]

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from import_project.errors import Unreadable
-from import_project.formats.caps import DEEPEST, LONGEST_RECORD
+from import_project.formats.caps import DEEPEST, LONGEST_RECORD, MOST_VALUES
 from import_project.formats.characters import utf8_blocks
 from import_project.formats.json import lines
 from import_project.formats.json.scan import NotJson, begins_like_json, decoder, skipped, value_at
@@ -120,6 +120,8 @@ class _Document:
             try:
                 value, end = value_at(self._decode, self._text, self._at)
             except NotJson as error:
+                if self._text.count(",", self._at) > MOST_VALUES:  # all that is here is of this value
+                    raise Unreadable(f"{what} has more than {MOST_VALUES:,} values") from None
                 if len(self._text) - self._at <= LONGEST_RECORD and self._more():
                     continue
                 raise Unreadable(f"{what} is no JSON: {error}") from None

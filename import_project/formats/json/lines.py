@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any, BinaryIO
 
+from import_project.formats.caps import MOST_VALUES
 from import_project.formats.characters import marked, shown, utf8_blocks
 from import_project.formats.json.scan import NotJson, decoder, whole_value
 from import_project.formats.lines import lines_of
@@ -46,6 +47,8 @@ def _records(content: BinaryIO, encoding: str | None) -> Iterator[Loose | None]:
             yield None
         elif line.too_long:
             yield Loose(text=raw, rule="long_record", message=line.told)
+        elif raw.count(",") > MOST_VALUES:
+            yield Loose(text=raw, rule="unreadable_record", message=f"the line has more than {MOST_VALUES:,} values")
         elif bad:
             yield Loose(text=shown(raw), rule="encoding", message="bytes that are no text in the file's encoding")
         else:
