@@ -29,7 +29,7 @@ def in_order(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[
     waiting: deque[Future[Made]] = deque()
     with ThreadPoolExecutor(threads, thread_name_prefix="in-order") as pool:
         try:
-            for one in chain(ahead, given):
+            for one in chain(_given_away(ahead), given):
                 waiting.append(pool.submit(work, one))
                 if len(waiting) > threads:
                     yield waiting.popleft().result()
@@ -38,3 +38,9 @@ def in_order(work: Callable[[Given], Made], given: Iterable[Given]) -> Iterator[
         finally:
             for future in waiting:
                 future.cancel()
+
+
+def _given_away(some: list[Given]) -> Iterator[Given]:
+    """Yield all of a list, and keep none of it."""
+    while some:
+        yield some.pop(0)
