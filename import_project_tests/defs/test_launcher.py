@@ -19,7 +19,7 @@ from dagster._core.workspace.load_target import PythonFileTarget
 from import_project.defs.launcher import WarmRunLauncher
 from import_project.defs.worker import TAG, Worker
 
-_MANY, _AT_ONCE = 3_000, 4
+_MANY, _AT_ONCE = 2_000, 4
 LAUNCHER = {"run_launcher": {"module": "import_project.defs.launcher", "class": "WarmRunLauncher"}}
 
 

@@ -59,7 +59,7 @@ class House:
     def run(self, *arguments: str, **environ: str) -> tuple[int, str]:
         """Run a command. Returns its exit code and all it printed."""
         given = environment(self.installation) | environ
-        done = subprocess.run([_COMMAND, *arguments], env=given, capture_output=True, check=False, timeout=40)
+        done = subprocess.run([_COMMAND, *arguments], env=given, capture_output=True, check=False, timeout=100)
         self.printed += [(" ".join(arguments), done.stdout), (" ".join(arguments), done.stderr)]
         return done.returncode, (done.stdout + done.stderr).decode()
 

@@ -238,10 +238,12 @@ def strange_key(house: House, algorithm: str = "ssh-ed25519") -> str:
 
 
 def test_strange_host_key_of_another_algorithm_is_told(house: House) -> None:
-    """Only a key of another algorithm is pinned (N11): refused, with the advice for host keys."""
+    """Only a key of another algorithm is pinned (N11): refused, with the advice for host keys. A server that hangs up
+    may do so before it has told why: then it is only unreachable, that time."""
     house.sftp.known_hosts.write_text(f"{strange_key(house, 'ecdsa-sha2-nistp256')}\n", "utf-8")
-    (error,) = house.attempt()
-    assert isinstance(error, HostKeyRefused), repr(error)
+    errors = [type(error) for _ in range(5) for error in house.attempt()]
+    assert len(errors) == 5
+    assert {HostKeyRefused} <= set(errors) <= {HostKeyRefused, SourceUnreachable}
 
 
 def test_no_connection_is_left_open(house: House) -> None:
