@@ -1,7 +1,6 @@
 """Text of row files, whatever its encoding, as UTF-8; bytes that are no text stay visible, and are told. No parsing."""
 
 import codecs
-import re
 from collections.abc import Iterator
 from typing import BinaryIO
 
@@ -15,6 +14,7 @@ from import_project.records.issues import Issue
 CONTROLS = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 # Bytes that are no text travel through readers as these characters of a private plane, and are shown as \xNN.
 _FIRST_BAD, BAD = 0x10FF00, "[\U0010ff80-\U0010ffff]"
+_SHOWN = {_FIRST_BAD + b: f"\\x{b:02x}" for b in range(128, 256)}
 _MARKS = {0xDC00 + b: chr(_FIRST_BAD + b) for b in range(128, 256)}
 _BOMS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
 
@@ -86,7 +86,7 @@ def marked(chunk: bytes) -> tuple[bytes, bool]:
 
 def shown(text: str) -> str:
     """Return the text with private characters as \\xNN."""
-    return re.sub(BAD, lambda m: f"\\x{ord(m[0]) - _FIRST_BAD:02x}", text)
+    return text.translate(_SHOWN)
 
 
 def shown_columns(frame: pl.DataFrame) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from import_project_tests.formats.hostile import HOSTILE
 
 _SIZE = 16 << 20
 #: Rows are read in batches of bounded size, several at a time; a small file is one batch.
-_BATCHES = 512 << 20
+_BATCHES = 640 << 20
 _CASES = [(name, what) for name, files in HOSTILE.items() for what in files]
 
 
