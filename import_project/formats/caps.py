@@ -15,7 +15,7 @@ MOST_CELLS = 8_000_000
 MOST_LINES = 500_000
 #: Rows in a batch, where rows are counted and not bytes.
 BATCH_ROWS = 100_000
-#: Values, elements or attributes in one record; each costs a hundred times what it is in the file, or more.
+#: Values or elements in one record; each costs up to a hundred times what it is in the file.
 MOST_VALUES = 1_000_000
 #: Attributes of an element: it is held whole before anything can be said of it.
 MOST_ATTRIBUTES = 100_000
