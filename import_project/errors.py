@@ -6,6 +6,7 @@ ImportProjectError
 ├── SourceError             the sender's side
 │   ├── SourceUnreachable   no connection, or it broke (retry)
 │   ├── LoginRefused        password or key not accepted (retry)
+│   │   └── LoginSpared     refused so lately that it is not tried yet (retry)
 │   ├── HostKeyRefused      the server is not the one we know (retry)
 │   ├── SourceDenied        the server forbids a step, such as a rename (retry)
 │   ├── FileVanished        listed, then gone (retry)
@@ -105,6 +106,10 @@ class SourceUnreachable(SourceError):
 
 class LoginRefused(SourceError):
     """The source did not accept the password or key."""
+
+
+class LoginSpared(LoginRefused):
+    """The login was refused so lately that it is not tried yet."""
 
 
 class HostKeyRefused(SourceError):

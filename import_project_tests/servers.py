@@ -53,7 +53,7 @@ class SftpFaults:
     """What the SFTP server refuses or breaks, by operation.
 
     With `fail_list_after` a listing, in order, fails after so many names; `at_first_read` is called once, when the
-    first piece of a file was read and the others were not.
+    first piece of a file was read and the others were not. `passwords` counts those that were tried.
     """
 
     deny: set[str] = field(default_factory=set)
@@ -64,6 +64,7 @@ class SftpFaults:
     lies: tuple[bytes, ...] = ()
     fail_list_after: int | None = None
     at_first_read: Callable[[], None] | None = None
+    passwords: int = 0
 
 
 class FaultySftp(asyncssh.SFTPServer):
@@ -137,10 +138,14 @@ class SftpPeer:
 
 
 class _PasswordServer(asyncssh.SSHServer):
+    def __init__(self, faults: SftpFaults) -> None:
+        self._faults = faults
+
     def password_auth_supported(self) -> bool:
         return True
 
     def validate_password(self, username: str, password: str) -> bool:
+        self._faults.passwords += 1
         return (username, password) == ("acme", "right-password")
 
 
@@ -155,7 +160,7 @@ def sftp_peer(home: Path) -> Iterator[SftpPeer]:
 
     async def listen() -> asyncssh.SSHAcceptor:
         return await asyncssh.create_server(
-            _PasswordServer,
+            lambda: _PasswordServer(faults),
             "127.0.0.1",
             0,
             server_host_keys=[str(home / "host_key")],

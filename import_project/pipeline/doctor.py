@@ -37,6 +37,7 @@ async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
     """Try out everything one feed needs, and yield what was found; a source that fails does not hide the API."""
     try:
         async with parts.open_source(loaded) as source:
+            parts.ledger.sightings.login_accepted(loaded.name)
             yield _good(loaded, "connect", _place(loaded))
             yield await _listing(parts, loaded, source)
             async for finding in _rights(parts, loaded, source):

@@ -11,6 +11,7 @@ from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
 from import_project.errors import ImportProjectError, SourceError, SourceUnreachable, StoreError
 from import_project.pipeline.compare import Steady, compare
+from import_project.pipeline.logins import note_failure, spare
 from import_project.pipeline.order import pick
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.tidy import tidy
@@ -57,7 +58,7 @@ async def see(
         looked = await _poll(parts, loaded, within)
     except ImportProjectError as error:
         with suppress(StoreError):
-            parts.ledger.sightings.poll_failed(loaded.name, error.at(feed=loaded.name).line, parts.clock())
+            note_failure(parts, loaded, error)
         if not isinstance(error, SourceError):
             raise
         landed = _requests(parts, loaded, on_its_way, lambda a: a.sha256 is not None)
@@ -100,6 +101,7 @@ class _Looked:
 
 async def _poll(parts: Parts, loaded: LoadedFeed, within: timedelta | None) -> _Looked:
     """List within the time that is given, then tidy up within its own."""
+    spare(parts, loaded)
     before = parts.ledger.sightings.unended(loaded.name)
     wanted = loaded.feed.files.pattern.matcher(parts.clock())
     listed = False

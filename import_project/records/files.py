@@ -49,6 +49,19 @@ class Listed(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Refusals:
+    """How often a sender refused our login since it last let us in, and when last (aware UTC), with what `error`.
+
+    `tried_with` changes with what the login was tried with, and tells nothing of it.
+    """
+
+    count: int
+    last_at: datetime
+    tried_with: str
+    error: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Staged:
     """A file in a claim's hands: its name in the inbox, its version if it has one, and the path it is held under.
 

@@ -23,6 +23,9 @@ poll_errors = sa.Table(
     sa.Column("feed", sa.String(64), primary_key=True),
     sa.Column("failed_at", UtcDateTime, nullable=False),
     sa.Column("error", sa.Text, nullable=False),
+    sa.Column("refusals", sa.Integer, nullable=False, server_default="0"),
+    sa.Column("refused_at", UtcDateTime),
+    sa.Column("tried_with", sa.String(64)),
 )
 
 alerts = sa.Table(

@@ -6,7 +6,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from import_project.records.files import ENDED, Arrival, ArrivalState, Listed
+from import_project.records.files import ENDED, Arrival, ArrivalState, Listed, Refusals
 from import_project.store.ledger.claims import FIELDS, as_arrival
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.operating_tables import poll_errors, polls
@@ -141,11 +141,30 @@ class Sightings:
                 connection.execute(self._database.insert_new(polls).values(**first))
             connection.execute(sa.delete(poll_errors).where(poll_errors.c.feed == feed))
 
-    def poll_failed(self, feed: str, error: str, now: datetime) -> None:
-        """Record why the inbox could not be listed; forgotten when it could."""
+    def poll_failed(self, feed: str, error: str, now: datetime, *, refused_with: str | None = None) -> None:
+        """Record why the inbox could not be listed; forgotten when it could. A login that was refused is counted, with
+        what it was tried with."""
+        values: dict[str, Any] = {"failed_at": now, "error": error}
+        if refused_with is not None:
+            values |= {"refusals": poll_errors.c.refusals + 1, "refused_at": now, "tried_with": refused_with}
         with self._database.write() as connection:
-            connection.execute(sa.delete(poll_errors).where(poll_errors.c.feed == feed))
-            connection.execute(sa.insert(poll_errors).values(feed=feed, failed_at=now, error=error))
+            if connection.execute(sa.update(poll_errors).where(poll_errors.c.feed == feed).values(**values)).rowcount:
+                return
+            first = {"feed": feed, **values} | ({} if refused_with is None else {"refusals": 1})
+            connection.execute(self._database.insert_new(poll_errors).values(**first))
+
+    def refusals(self, feed: str) -> Refusals | None:
+        """Return how often a feed's login was refused since the inbox was last listed; None: not at all."""
+        known = poll_errors.c
+        query = sa.select(known.refusals, known.refused_at, known.tried_with, known.error).where(known.feed == feed)
+        with self._database.read() as connection:
+            row = connection.execute(query.where(known.refusals > 0)).one_or_none()
+        return None if row is None else Refusals(count=row[0], last_at=row[1], tried_with=row[2], error=row[3])
+
+    def login_accepted(self, feed: str) -> None:
+        """Forget that a feed's login was refused."""
+        with self._database.write() as connection:
+            connection.execute(sa.update(poll_errors).where(poll_errors.c.feed == feed).values(refusals=0))
 
     def poll_errors(self) -> dict[str, str]:
         """Return why feeds could not be polled, of those that could not when it was last tried."""
