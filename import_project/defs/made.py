@@ -48,8 +48,12 @@ def tell_people(loaded: LoadedFeed, parts: Parts, partition: str, facts: Facts) 
     if "problem" in facts:
         record(parts, f"aside:{loaded.name}:{partition}", f"{loaded.name}: {facts['problem']}", told)
     if facts.get("rejected"):
-        text = f"{loaded.name}: the API rejected {facts['rejected']} rows of {partition}"
+        text = f"{loaded.name}: the API rejected {_some(facts['rejected'], 'row')} of {partition}"
         record(parts, f"rejected:{loaded.name}:{partition}", text, told)
     if facts.get("dead"):
-        text = f"{loaded.name}: nobody can tell whether {facts['dead']} postings of {partition} took effect"
+        text = f"{loaded.name}: nobody can tell whether {_some(facts['dead'], 'posting')} of {partition} took effect"
         record(parts, f"dead:{loaded.name}:{partition}", f"{text}: import-project postings list --state dead", told)
+
+
+def _some(count: object, what: str) -> str:
+    return f"{count} {what}" if count == 1 else f"{count} {what}s"
