@@ -2,11 +2,12 @@
 `Reading` for what a format made of a whole file. No rules."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
+from operator import attrgetter
 
 import polars as pl
 
-from import_project.records.issues import Issue
+from import_project.records.issues import Issue, Severity
 from import_project.records.statements import Statement
 
 MONEY = pl.Decimal(38, 2)
@@ -89,9 +90,19 @@ ISSUES: Mapping[str, pl.DataType] = {
 
 def issues_frame(issues: Iterable[Issue]) -> pl.DataFrame:
     """Return `issues` in the shape `ISSUES`, in the order given."""
-    names = [f.name for f in fields(Issue)]
-    rows = [{n: getattr(issue, n) for n in names} for issue in issues]
-    return pl.DataFrame(rows, schema=dict(ISSUES))
+    found = list(issues)
+    return pl.DataFrame(
+        [
+            pl.Series(n, list(map(attrgetter(n), found)), dtype=dtype) for n, dtype in ISSUES.items()
+        ]  # a column at a time
+    )
+
+
+def issues_at(numbers: pl.Series, *, rule: str, message: str, severity: Severity = Severity.ERROR) -> pl.DataFrame:
+    """Return the same finding of some rows, in the shape `ISSUES`."""
+    told = {"rule": rule, "message": message, "severity": severity.value}
+    cells = {n: pl.lit(told.get(n), dtype) for n, dtype in ISSUES.items() if n != ROW_NUMBER}
+    return pl.DataFrame({ROW_NUMBER: numbers.cast(pl.Int64)}).with_columns(**cells).select(list(ISSUES))
 
 
 def statements_frame(statements: Iterable[Statement]) -> pl.DataFrame:

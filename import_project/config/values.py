@@ -4,7 +4,7 @@ Plain values are resolved when the feed is read; secrets each time they are used
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -103,3 +103,12 @@ class Secret(Strict):
             return self.file.read_text(encoding="utf-8").strip("\r\n")
         except (OSError, UnicodeDecodeError) as error:
             raise ConfigError(f"the secret in file {self.file} cannot be read: {error}") from None
+
+
+def secret_files(model: BaseModel) -> Iterator[Path]:
+    """Yield the files that the secrets in a model, and in the models in it, are read from."""
+    for _, value in model:
+        if isinstance(value, Secret) and value.file is not None:
+            yield value.file
+        elif isinstance(value, BaseModel):
+            yield from secret_files(value)

@@ -1,7 +1,9 @@
-"""How much a row file may ask of us before it is refused or a record of it is set aside. Numbers only.
+"""How much a file may ask of us before it is refused or a record of it is set aside.
 
 They bound memory: what a reader holds at a time is a few blocks, whatever the file's size.
 """
+
+from import_project.errors import NotAllowed
 
 #: Bytes that are read and parted at a time.
 BLOCK = 8 << 20
@@ -17,9 +19,17 @@ MOST_LINES = 500_000
 BATCH_ROWS = 100_000
 #: Values or elements in one record; each costs up to a hundred times what it is in the file.
 MOST_VALUES = 1_000_000
+#: Statements in a bank's file: each is held until the end.
+MOST_STATEMENTS = 100_000
 #: Attributes of an element: it is held whole before anything can be said of it.
 MOST_ATTRIBUTES = 100_000
 #: How deep values may be nested in a record.
 DEEPEST = 64
 #: The largest document that must be held whole to be read (spreadsheets, JSON beside its records), unpacked, in bytes.
 LARGEST_WHOLE = 512 << 20
+
+
+def allow_statements(number: int) -> None:
+    """Raise NotAllowed for a bank's file of more statements than may be."""
+    if number > MOST_STATEMENTS:
+        raise NotAllowed(f"the file has more than {MOST_STATEMENTS:,} statements", do="have it sent in parts")

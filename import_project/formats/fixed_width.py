@@ -12,7 +12,7 @@ from import_project.formats.bytes_index import byte_column, has_controls
 from import_project.formats.caps import BATCH_ROWS, BLOCK
 from import_project.formats.characters import character_issues, marked, shown_columns, utf8_blocks
 from import_project.formats.lines import Line, lines_of
-from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_frame
+from import_project.frames import RAW, ROW_NUMBER, Batch, Part, issues_at, issues_frame
 from import_project.records.issues import Issue, Severity
 
 
@@ -61,12 +61,12 @@ def _grouped(lines: Iterator[Line]) -> Iterator[list[Line]]:
 
 
 def _batch(lines: list[Line], fields: Sequence[Mapping[str, Any]], *, pad: bool, last: bool) -> Batch:
-    found = [marked(line.text) for line in lines]
-    texts = pl.Series(RAW, [text.decode(errors="ignore") for text, _ in found], dtype=pl.String)
+    texts, odd = _texts(lines)
     ends = max(f["start"] - 1 + f["width"] for f in fields)
-    lengths, bare = texts.str.len_chars(), texts.str.strip_chars()
-    short = lengths < (0 if pad else ends)
-    over = texts.str.slice(ends).str.strip_chars() != ""
+    ended = texts.str.strip_chars_end()
+    blank, over = ended == "", ended.str.len_chars() > ends
+    del ended  # of long lines, a copy that is not small
+    short = texts.str.len_chars() < (0 if pad else ends)
     long = pl.Series([line.too_long for line in lines], dtype=pl.Boolean)
     frame = pl.DataFrame(
         {ROW_NUMBER: pl.int_range(1, len(lines) + 1, dtype=pl.Int64, eager=True)}
@@ -77,31 +77,36 @@ def _batch(lines: list[Line], fields: Sequence[Mapping[str, Any]], *, pad: bool,
     frame = frame.with_columns(
         *(pl.when(~torn).then(pl.col(n)).alias(n) for n in names), pl.when(torn).then(texts).alias(RAW)
     )
+    early, behind = f"the line ends before column {ends}", f"text stands behind column {ends}"
     issues = [
-        *(
-            _issue("short_record", f"the line ends before column {ends}", n)
-            for n in _numbers(short & ~long & (bare != ""))
+        issues_at(_numbers(short & ~long & ~blank), rule="short_record", message=early),
+        issues_at(_numbers(over & ~long), rule="long_record", message=behind),
+        issues_frame(
+            Issue(rule="long_record", message=line.told, row_number=n)
+            for n, line in enumerate(lines, start=1)
+            if line.too_long
         ),
-        *(_issue("long_record", f"text stands behind column {ends}", n) for n in _numbers(over & ~long)),
-        *(_issue("long_record", line.told, n) for n, line in enumerate(lines, start=1) if line.too_long),
     ]
-    joined = b"\n".join(text for text, _ in found)
-    if any(bad for _, bad in found) or has_controls(joined, byte_column(joined)):
-        issues += character_issues(frame, names)
+    if odd:
+        issues.append(issues_frame(character_issues(frame, names)))
         frame = shown_columns(frame)
-    blank = bare == ""
-    kept = frame.filter(~blank)
-    end = int(kept[ROW_NUMBER].to_list()[-1]) if kept.height else 0
+    kept, between = frame.filter(~blank), _numbers(blank)
+    if last:
+        between = between.filter(between < (kept[ROW_NUMBER].max() or 0))
     told = "a blank row between others is not counted"
-    between = [n for n in _numbers(blank) if not last or n < end]
-    issues += [_issue("blank_row", told, n, Severity.WARNING) for n in between]
-    issues.sort(key=lambda issue: issue.row_number or 0)
-    return Batch(frame=kept, issues=issues_frame(issues), records=len(lines))
+    issues.append(issues_at(between, rule="blank_row", message=told, severity=Severity.WARNING))
+    return Batch(frame=kept, issues=pl.concat(issues).sort(ROW_NUMBER, maintain_order=True), records=len(lines))
 
 
-def _numbers(mask: pl.Series) -> list[int]:
-    return (mask.arg_true() + 1).to_list()
+def _texts(lines: list[Line]) -> tuple[pl.Series, bool]:
+    """Return the lines' texts, and whether a character among them is to be told."""
+    found = [marked(line.text) for line in lines]
+    texts = pl.Series(RAW, [text.decode(errors="ignore") for text, _ in found], dtype=pl.String)
+    if any(bad for _, bad in found):
+        return texts, True
+    joined = b"\n".join(text for text, _ in found)
+    return texts, has_controls(joined, byte_column(joined))
 
 
-def _issue(rule: str, message: str, number: int, severity: Severity = Severity.ERROR) -> Issue:
-    return Issue(rule=rule, message=message, row_number=number, severity=severity)
+def _numbers(mask: pl.Series) -> pl.Series:
+    return mask.arg_true().cast(pl.Int64) + 1

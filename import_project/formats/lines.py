@@ -1,14 +1,16 @@
 """A text file's lines, one by one in bounded memory, for formats whose records are lines."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from import_project.formats.caps import LONGEST_RECORD, SHOWN_OF_LONG
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """One line without its end. Of one that is too long (`size` bytes) the text is only the beginning."""
+class Line(NamedTuple):
+    """One line without its end. Of one that is too long (`size` bytes) the text is only the beginning.
+
+    A plain tuple, for a file has millions.
+    """
 
     text: bytes
     size: int
@@ -46,4 +48,4 @@ def lines_of(blocks: Iterator[bytes]) -> Iterator[Line]:
 def _line(text: bytes, passed: int) -> Line:
     size = passed + len(text)
     text = text.removesuffix(b"\r")
-    return Line(text=text[:SHOWN_OF_LONG] if size > LONGEST_RECORD else text, size=size)
+    return Line(text[:SHOWN_OF_LONG] if size > LONGEST_RECORD else text, size)

@@ -1,11 +1,10 @@
 """Records that bring their own columns (JSON, XML, parsers in Python), gathered into batches of text. No parsing."""
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 from uuid import UUID
 
 import polars as pl
@@ -20,9 +19,11 @@ from import_project.records.issues import Issue
 _AT_ONCE = 10_000
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Loose:
-    """One record: the fields it has, and its text; or, where it cannot be read, the rule it breaks. None: no record."""
+class Loose(NamedTuple):
+    """One record: the fields it has, and its text; or, where it cannot be read, the rule it breaks. None: no record.
+
+    A plain tuple, for a file has millions.
+    """
 
     fields: Mapping[str, Any] | None = None
     text: str = ""

@@ -1,12 +1,14 @@
 """Trying out what a feed needs before a file depends on it: source, host key, listing, rights, API. Changes nothing but
 small probe files of its own, which it removes."""
 
-from collections.abc import AsyncIterator
+import stat
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 
 from import_project.config.load import LoadedFeed
 from import_project.config.patterns import rendered
 from import_project.config.sources import SftpServer
+from import_project.config.values import secret_files
 from import_project.errors import (
     ApiAnswerUnusable,
     ApiUnavailable,
@@ -35,6 +37,8 @@ class Finding:
 
 async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
     """Try out everything one feed needs, and yield what was found; a source that fails does not hide the API."""
+    for finding in _secrets(loaded):
+        yield finding
     try:
         async with parts.open_source(loaded) as source:
             parts.ledger.sightings.login_accepted(loaded.name)
@@ -55,6 +59,22 @@ async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
     except ImportProjectError as error:
         yield _bad(loaded, "source", error, error.do or "check the feed's source")
     yield await _api(parts, loaded)
+
+
+def _secrets(loaded: LoadedFeed) -> Iterator[Finding]:
+    """Say which files of secrets every user of this machine may read."""
+    models = [loaded.feed, *([] if loaded.api is None else [loaded.api])]
+    paths = {path for model in models for path in secret_files(model)}
+    bare = sorted(str(path) for path in paths if path.exists() and path.stat().st_mode & stat.S_IROTH)
+    if bare:
+        told = f"every user of this machine may read {', '.join(bare)}"
+        yield Finding(feed=loaded.name, check="secrets", ok=False, told=told, do=f"chmod o= {' '.join(bare)}")
+    elif paths:
+        yield _good(loaded, "secrets", f"no other user of this machine may read the {_counted(len(paths))}")
+
+
+def _counted(files: int) -> str:
+    return "file of the secret" if files == 1 else f"{files} files of secrets"
 
 
 async def _how_to_trust(loaded: LoadedFeed) -> str | None:

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from hashlib import sha256
 
 from import_project.config.load import LoadedFeed
-from import_project.config.values import Secret
+from import_project.config.values import secret_files
 from import_project.errors import ImportProjectError, LoginRefused, LoginSpared
 from import_project.pipeline.parts import Parts
 from import_project.records.files import Refusals
@@ -48,9 +48,8 @@ def note_failure(parts: Parts, loaded: LoadedFeed, error: ImportProjectError) ->
 
 def _tried_with(loaded: LoadedFeed) -> str:
     """Return what changes with the feed's file and the files of its secrets, and tells nothing of what they hold."""
-    secrets = [value.file for _, value in loaded.feed.source if isinstance(value, Secret) and value.file is not None]
     seen = []
-    for path in (loaded.path, *secrets):
+    for path in (loaded.path, *secret_files(loaded.feed.source)):
         try:
             found = path.stat()
         except OSError:

@@ -49,6 +49,21 @@ def test_right_that_is_missing(installation: Installation, sftp: SftpPeer, opera
     assert found["bankgiro: api"]["ok"], "the API is tried out whatever the source does"
 
 
+def test_secret_that_everybody_may_read(installation: Installation, tmp_path: Path) -> None:
+    token = tmp_path / "token"
+    token.write_text("test-token", "utf-8")
+    token.chmod(0o644)
+    changed = installation.rewrite("orders")
+    path = Path(changed.environ["IMPORT_PROJECT_FEEDS"], "apis", "erp.yaml")
+    path.write_text(path.read_text("utf-8").replace("{env: ERP_TOKEN}", f"{{file: {token}}}"), "utf-8")
+    found, code = findings(changed, "orders")
+    assert (code, found["orders: secrets"]["ok"]) == (1, False)
+    assert found["orders: secrets"]["do"] == f"chmod o= {token}"
+    token.chmod(0o640)
+    found, code = findings(changed, "orders")
+    assert (code, found["orders: secrets"]["ok"]) == (0, True)
+
+
 def test_strange_host_key(installation: Installation, tmp_path: Path) -> None:
     (tmp_path / "none").touch()
     found, code = findings(installation, "bankgiro", BANK_KNOWN_HOSTS=str(tmp_path / "none"))

@@ -96,11 +96,13 @@ HOSTILE: Mapping[str, Mapping[str, Make]] = {
         **_EVERYWHERE,
         "lines": _again("mt940", b":61:", b":62"),
         "empty fields": _within("mt940", b":61:", b":86:\n"),
+        "empty messages": _within("mt940", b":61:", b":20:\n"),
         "messages": lambda size: (one := fuzz.SEEDS["mt940"][1]) * max(1, size // len(one)),
     },
     "bai2": {
         **_EVERYWHERE,
         "entries": _within("bai2", b"16,", b"16,142,1,Z/\n"),
+        "empty accounts": _within("bai2", b"98,", b"03,1,,/\n49,0,2/\n"),
         "continuations": _within("bai2", b"16,", b"88,\n"),
     },
     "bgmax": {**_EVERYWHERE, "records": lambda size: (one := fuzz.SEEDS["bgmax"][1]) * max(1, size // len(one))},

@@ -14,6 +14,7 @@ _WITHOUT_MINOR = frozenset(
 )
 _THOUSANDTHS = frozenset({"BHD", "IQD", "JOD", "KWD", "LYD", "OMR", "TND"})
 _MOST = 10**18
+_TRANSACTION = ("code", "amount", "sign", "value_date", "bank", "customer", "words")
 #: A transaction that tells something without money.
 TOLD_ONLY = "890"
 
@@ -89,9 +90,9 @@ def stated(record: Record) -> tuple[str, str | None, list[Stated]] | None:
 
 
 def transactions(records: pl.DataFrame) -> pl.DataFrame:
-    """Return the records 16 with their fields: `code`, `amount` as it stands in the currency's minor unit (null where
-    it is none), `sign` (1, -1, or null where the code says no direction), `value_date`, `bank`, `customer`, `words`.
-    Codes from 100 to 399 are credits, from 400 to 699 debits."""
+    """Return the records 16, by `record`, `so_far`, `line` and `text`, with their fields: `code`, `amount` as it stands
+    in the currency's minor unit (null where it is none), `sign` (1, -1, or null where the code says no direction),
+    `value_date`, `bank`, `customer`, `words`. Codes from 100 to 399 are credits, from 400 to 699 debits."""
     fields = pl.col("fields")
 
     def at(place: int | pl.Expr) -> pl.Expr:
@@ -120,7 +121,8 @@ def transactions(records: pl.DataFrame) -> pl.DataFrame:
         )
     )
     words = pl.col("words").str.replace_all(r"\s+", " ").str.strip_chars()
-    return found.with_columns(_amounts(found["amount_text"]), words=filled(words)).drop("fields", "after")
+    read = found.with_columns(_amounts(found["amount_text"]), words=filled(words))
+    return read.select("record", "so_far", "line", "text", *_TRANSACTION)
 
 
 def _amounts(texts: pl.Series) -> pl.Series:

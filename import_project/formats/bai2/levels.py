@@ -1,8 +1,9 @@
 """The levels of a BAI2 file: groups and accounts between their headers and trailers, and the proof of the trailers'
 amounts and counts. Amounts are as they stand, in the currency's minor unit."""
 
+from array import array
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from itertools import accumulate
@@ -11,6 +12,7 @@ import polars as pl
 
 from import_project.formats.bai2.fields import TOLD_ONLY, Stated, day, stated, whole
 from import_project.formats.bai2.records import Record
+from import_project.formats.caps import allow_statements
 from import_project.records.issues import Issue, Severity
 from import_project.records.statements import UNKNOWN_CURRENCY
 
@@ -48,10 +50,11 @@ class Transactions:
     """Sums over the transactions between two records."""
 
     def __init__(self, found: pl.DataFrame) -> None:
-        self._records = found["record"].to_list()
-        self._amounts = [0, *accumulate(found["amount"].fill_null(0).to_list())]  # in whole numbers without an end
-        self._unreadable = [0, *found["amount"].is_null().cum_sum().to_list()]
-        self._money = [0, *(found["code"] != TOLD_ONLY).cum_sum().to_list()]
+        amounts = found["amount"]
+        self._records = array("q", found["record"].to_list())
+        self._amounts = _up_to(amounts.fill_null(0))
+        self._unreadable = _up_to(amounts.is_null().cast(pl.Int64))
+        self._money = _up_to((found["code"] != TOLD_ONLY).cast(pl.Int64))
 
     def between(self, start: int, end: int) -> tuple[int, int, int]:
         """Return the sum of amounts, how many are unreadable, and how many transactions move money."""
@@ -59,6 +62,13 @@ class Transactions:
         sums = (s[last] - s[first] for s in (self._amounts, self._unreadable, self._money))
         amount, unreadable, money = sums
         return amount, unreadable, money
+
+
+def _up_to(numbers: pl.Series) -> Sequence[int]:
+    """Return the sums of the first none, one, two … numbers, also where they are more than 64 bits hold."""
+    if numbers.abs().cast(pl.Int128).sum() < 1 << 63:
+        return array("q", [0, *numbers.cum_sum()])
+    return [0, *accumulate(numbers)]
 
 
 class Levels:
@@ -107,6 +117,7 @@ class Levels:
                 self._wrong("structure", f"record {record.kind} on line {record.line} stands where none may be")
 
     def _account_begins(self, record: Record) -> None:
+        allow_statements(len(self.accounts) + 1)
         read = stated(record)
         name, currency, amounts = read or (record.text.split(",")[0].strip(), None, [])
         self._account = Account(

@@ -19,10 +19,11 @@ from import_project.records.statements import Statement, Total
 
 _OPENING, _CLOSING = "010", "015"
 _CHARACTERS = 1 << 21  # in a part
+_ROWS = 100_000  # in a piece
 
 
 def pieces(content: BinaryIO, *, part_size: int = _CHARACTERS) -> Iterator[Piece]:
-    """Read `content`; a file is one piece, though its records are read in parts, in threads.
+    """Read `content`. All that is found of it comes with the first piece; its records are read in parts, in threads.
 
     Raises NotRecognised when it is no BAI2. All else that is wrong is an issue: without row and statement for the file,
     with a statement for an account's transactions, with a row for one.
@@ -34,16 +35,17 @@ def pieces(content: BinaryIO, *, part_size: int = _CHARACTERS) -> Iterator[Piece
     levels = Levels(Transactions(moved))
     levels.take((Record(*r) for r in others.iter_rows()), last)
     placed = _placed(moved, levels.accounts)
+    del moved, others
     payments = placed.filter(pl.col("statement").is_not_null() & (pl.col("code") != TOLD_ONLY))
     sums = {row.pop("statement"): row for row in _sums(payments).iter_rows(named=True)}
     stated = [(a, _statement(a, sums.get(a.number))) for a in levels.accounts]
-    issues = [*levels.issues, *_ledger_balances(stated), *_row_issues(placed, payments)]
-    yield Piece(
-        format="bai2",
-        frame=_frame(payments),
-        issues=issues_frame(issues),
-        statements=tuple(statement for _, statement in stated),
-    )
+    issues = issues_frame([*levels.issues, *_ledger_balances(stated), *_row_issues(placed, payments)])
+    statements = tuple(statement for _, statement in stated)
+    del placed
+    keyed = _keyed(payments)
+    for start in range(0, max(1, keyed.height), _ROWS):
+        yield Piece(format="bai2", frame=_frame(keyed[start : start + _ROWS]), issues=issues, statements=statements)
+        issues, statements = issues.clear(), ()
 
 
 def _read(text: str, size: int) -> tuple[pl.DataFrame, pl.DataFrame, Record]:
@@ -148,14 +150,18 @@ def _row_issues(placed: pl.DataFrame, payments: pl.DataFrame) -> Iterator[Issue]
         yield Issue(rule=rule, message=message, row_number=record, value=text[:80])
 
 
-def _frame(payments: pl.DataFrame) -> pl.DataFrame:
-    minor, customer = pl.col("minor"), pl.col("customer")
+def _keyed(payments: pl.DataFrame) -> pl.DataFrame:
+    """Return the payments with `key`, and `occurrence` where the key stands for several."""
     told = ("account", "currency", "day", "code", "minor", "bank", "customer", "words")
     key = pl.concat_str(pl.lit("bai2"), *(pl.col(c).cast(pl.String).fill_null("") for c in told), separator="|")
     frame = payments.with_columns(key=key)
     again = frame.filter(pl.col("key").hash().is_duplicated())
     again = again.select("record", occurrence=pl.int_range(pl.len()).over("key"))
-    frame = frame.join(again, on="record", how="left", maintain_order="left")
+    return frame.join(again, on="record", how="left", maintain_order="left")
+
+
+def _frame(payments: pl.DataFrame) -> pl.DataFrame:
+    minor, customer = pl.col("minor"), pl.col("customer")
     reference = pl.struct(text=customer, source=pl.lit("customer_reference"), amount=pl.lit(None, MONEY)).cast(
         REFERENCE
     )
@@ -179,4 +185,4 @@ def _frame(payments: pl.DataFrame) -> pl.DataFrame:
         "raw": pl.format("16,{}/", "text"),
     }
     nothing = {n: pl.lit(None, t) for n, t in PAYMENTS.items() if n not in columns}
-    return canonical(frame.select(**(columns | nothing)))
+    return canonical(payments.select(**(columns | nothing)))

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any, BinaryIO
 
 from import_project.errors import NotAllowed, NotRecognised, Unreadable
+from import_project.formats.caps import allow_statements
 from import_project.formats.iso20022.documents import Document, documents
 from import_project.formats.iso20022.elements import Element, local
 from import_project.formats.iso20022.entries import Place, Unit, read_entry
@@ -79,6 +80,7 @@ class _Reader:
                     if name in _CONTAINERS and self._begins(element):
                         head, sums = None, Sums()
                         self._number += 1
+                        allow_statements(self._number)
                     continue
                 parent = element.getparent()
                 found = None

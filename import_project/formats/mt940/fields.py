@@ -34,10 +34,9 @@ def fields(text: str) -> pl.DataFrame:
     1: from a `:20:` to the next, or to behind an end mark (`-`); `closes`: whether one stands behind the value.
     """
     begun = text.lstrip(_BEFORE)
-    before, *parts = _TAG.split(begun)
+    before, found = _parted(begun)
     above = text[: len(text) - len(begun)].count("\n")
     value = pl.col("value")
-    found = pl.DataFrame({"tag": parts[::2], "value": parts[1::2]}, schema={"tag": pl.String, "value": pl.String})
     lines = value.str.count_matches("\n", literal=True).cast(pl.Int64)
     opens = (pl.col("tag") == "20") | pl.col("closes").shift(1, fill_value=False)
     return found.with_columns(
@@ -47,6 +46,13 @@ def fields(text: str) -> pl.DataFrame:
         message=1 + opens.cast(pl.Int64).cum_sum() - opens.first().cast(pl.Int64),
         value=pl.when("closes").then(value.str.replace(f"(?s){_END}.*", "")).otherwise(value).str.strip_chars("\n"),
     )
+
+
+def _parted(text: str) -> tuple[str, pl.DataFrame]:
+    """Return what stands before the first tag, and tags and values as they stand."""
+    before, *parts = _TAG.split(text)
+    columns = {"tag": parts[::2], "value": parts[1::2]}
+    return before, pl.DataFrame(columns, schema={"tag": pl.String, "value": pl.String})
 
 
 def envelope_begun(text: str) -> bool:

@@ -11,6 +11,7 @@ from typing import BinaryIO
 import polars as pl
 
 from import_project.errors import NotRecognised
+from import_project.formats.caps import allow_statements
 from import_project.formats.mt940.fields import ends, envelope_begun, fields, recognise
 from import_project.formats.mt940.lines import Balance, balance, stated_sum
 from import_project.formats.mt940.payments import TOLD, payment_rows, payments_frame
@@ -39,6 +40,7 @@ def pieces(content: BinaryIO) -> Iterator[Piece]:
     if found.is_empty():
         raise NotRecognised("the content is no MT940 or MT942: no field begins a line")
     closing, last = ends(text), int(found["message"][-1])
+    allow_statements(last)
     torn = found.group_by("message", maintain_order=True).agg(pl.col("closes").any()).filter(~pl.col("closes"))
     open_ends = {m for m in torn["message"] if closing or (m == last and not text.endswith("\n"))}
     occurrences = Occurrences()
