@@ -17,6 +17,7 @@ ImportProjectError
 │   ├── StoreFull           no space, no rights or no answer from a disk (retry)
 │   ├── StoreDamaged        stored bytes are missing or not what their name says
 │   ├── LedgerUnavailable   the database does not answer (retry)
+│   ├── InstanceUnavailable Dagster's own storage does not answer, or has no space (retry)
 │   ├── ClaimLost           another run holds the file (retry)
 │   └── DecidedMeanwhile    another run has matched with the same invoices (retry)
 ├── FileRefused             the content cannot be used; the file goes to `.failed/`
@@ -154,6 +155,12 @@ class StoreDamaged(StoreError):
 
 class LedgerUnavailable(StoreError):
     """The ledger's database does not answer."""
+
+    retry = True
+
+
+class InstanceUnavailable(StoreError):
+    """Dagster's own storage does not answer, or has no space."""
 
     retry = True
 

@@ -11,7 +11,8 @@ from rich.text import Text
 
 from import_project.cli.outcome_table import table_console
 from import_project.defs.file_run import FileRun
-from import_project.defs.poll import FeedPolled, exit_code, one_pass, open_instance
+from import_project.defs.instance import open_instance, told_by_dagster
+from import_project.defs.poll import FeedPolled, exit_code, one_pass
 from import_project.errors import ImportProjectError, one_line
 
 
@@ -64,12 +65,10 @@ class _Passes(threading.Thread):
         try:
             passed = one_pass(instance, self._ending.is_set, every=self._every)
             return exit_code([_print(one, as_json=self._as_json) for one in passed])
-        except ImportProjectError as error:
-            line = error.line
         except Exception as error:
             if self._every is None:
                 raise
-            line = f"{type(error).__name__}: {one_line(str(error))} (this is a defect of ours; please report it)"
+            line = told_by_dagster(error).line
         print(f"error: {line}", file=sys.stderr, flush=True)
         return 2
 

@@ -75,7 +75,7 @@ def _workers(count: int) -> Iterator[None]:
 def work() -> None:
     """Run what is handed in until SIGTERM; the file in hand comes to its end."""
     from import_project.defs.desk import work as run_files
-    from import_project.defs.poll import open_instance
+    from import_project.defs.instance import open_instance
 
     ending, parent = threading.Event(), os.getppid()
     for number in (signal.SIGTERM, signal.SIGINT):

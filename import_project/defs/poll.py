@@ -16,12 +16,13 @@ from import_project.config.settings import Settings
 from import_project.defs.alerts import alert
 from import_project.defs.bursts import bursts_of
 from import_project.defs.file_run import FileRun, Jobs, jobs_of, not_run, run_here
+from import_project.defs.instance import told_by_dagster
 from import_project.defs.resources import INTERRUPTS
 from import_project.defs.retention import retire
 from import_project.defs.runs import end_dead_runs, on_its_way
 from import_project.defs.side_by_side import SideBySide, worth_it
 from import_project.defs.watch import tell_paused_apis
-from import_project.errors import ConfigError, ImportProjectError, StoreError, one_line
+from import_project.errors import ConfigError, StoreError
 from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
@@ -43,16 +44,6 @@ class FeedPolled:
     left: int = 0
     problems: tuple[str, ...] = ()
     error: str | None = None
-
-
-def open_instance() -> dg.DagsterInstance:
-    """Open the instance that DAGSTER_HOME names. Raises ConfigError when there is none."""
-    if not os.environ.get("DAGSTER_HOME"):
-        raise ConfigError("DAGSTER_HOME is not set", do="name a folder with a copy of dagster.yaml")
-    try:
-        return dg.DagsterInstance.get()
-    except dg.DagsterError as error:
-        raise ConfigError(str(error)) from error
 
 
 def one_pass(
@@ -99,8 +90,7 @@ def _afterwards(instance: dg.DagsterInstance, parts: Parts, settings: Settings) 
         try:
             do()
         except Exception as error:  # noqa: BLE001 - it is logged, and met again by the next pass
-            line = error.line if isinstance(error, ImportProjectError) else _defect(error)
-            LOG.warning("left for the next pass", extra={"fields": {"error": line}})
+            LOG.warning("left for the next pass", extra={"fields": {"error": told_by_dagster(error).line}})
 
 
 def _broken(parts: Parts, broken: BrokenFeed) -> FeedPolled:
@@ -128,7 +118,7 @@ def _one_feed(
             for problem in seen.problems:
                 alert(parts, f"problem:{feed.name}:{problem}"[:255], f"{feed.name}: {problem}", {"feed": feed.name})
         except Exception as error:  # noqa: BLE001 - whatever one feed does to us, the others go on
-            told = error.at(feed=feed.name).line if isinstance(error, ImportProjectError) else _defect(error)
+            told = told_by_dagster(error).at(feed=feed.name).line
             with suppress(StoreError):
                 _tell_failed(parts, feed.name, told)
             yield FeedPolled(feed=feed.name, error=told)
@@ -157,14 +147,16 @@ def _runs(
         try:
             yield from side_by_side.run(feed, jobs, left, stopping)
         except Exception as error:  # noqa: BLE001 - as above
-            yield FeedPolled(feed=feed.name, error=_told(error))
+            yield FeedPolled(feed=feed.name, error=told_by_dagster(error).line)
     while left and not stopping():
         together = left.pop(0)
         try:
             yield from run_here(instance, parts, feed, jobs, together)
         except Exception as error:  # noqa: BLE001 - as above; the files are asked for again by a later pass
-            told = _told(error)
-            yield from (not_run(feed.name, request, told) for request in together)
+            told = told_by_dagster(error)
+            if told.retry:
+                parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in together])
+            yield from (not_run(feed.name, request, told.line) for request in together)
     if left:  # told to end: the next pass, or whoever else polls, takes them at once
         partitions = [request.partition for together in left for request in together]
         parts.ledger.arrivals.not_requested(feed.name, partitions)
@@ -181,14 +173,6 @@ def _late(parts: Parts, feed: LoadedFeed) -> list[FileRun]:
             )
         alert(parts, late.key, late.text, {"feed": feed.name})
     return failed
-
-
-def _told(error: Exception) -> str:
-    return error.line if isinstance(error, ImportProjectError) else _defect(error)
-
-
-def _defect(error: Exception) -> str:
-    return f"{type(error).__name__}: {one_line(str(error))} (this is a defect of ours; please report it)"
 
 
 def _polled(feed: str, seen: Seen) -> FeedPolled:

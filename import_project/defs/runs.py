@@ -10,6 +10,8 @@ from import_project.errors import FileVanished
 from import_project.pipeline.parts import Parts
 
 _SURELY_CLAIMED = timedelta(minutes=1)
+#: After so long a run that is only recorded has nobody who would begin it: that is the work of an instant.
+_SURELY_BEGUN = timedelta(minutes=5)
 _WAITING = (dg.DagsterRunStatus.QUEUED, dg.DagsterRunStatus.NOT_STARTED, dg.DagsterRunStatus.STARTING)
 #: Dagster's own job of all assets: what the UI launches for assets that are materialized by hand.
 BY_HAND = "__ASSET_JOB"
@@ -68,11 +70,17 @@ def end_dead_runs(instance: dg.DagsterInstance, parts: Parts, feed: str) -> int:
 
     A run that lives holds its file, but while it waits to try a step again. So one that started a while ago, and whose
     file no run holds and no retry waits for, is dead; and so is one whose own claim has lapsed. One of several files
-    holds one after the other. A dry run holds none: it ends by its longest time. Returns how many were ended.
+    holds one after the other. A dry run holds none: it ends by its longest time. And one that was recorded and never
+    begun keeps its files from all others. Returns how many were ended.
     """
     now, ended = parts.clock(), 0
-    for known in _runs(instance, feed, dg.DagsterRunStatus.STARTED):
+    for known in _runs(instance, feed, dg.DagsterRunStatus.STARTED, dg.DagsterRunStatus.NOT_STARTED):
         run = known.dagster_run
+        if run.status is dg.DagsterRunStatus.NOT_STARTED:
+            if now - known.create_timestamp > _SURELY_BEGUN:
+                instance.report_run_failed(run, message="the run was never begun: the process that was to is gone")
+                ended += 1
+            continue
         if is_dry(run):
             continue
         since = now - datetime.fromtimestamp(known.start_time or now.timestamp(), UTC)

@@ -219,6 +219,23 @@ def test_old_runs_leave_dagster_and_the_file_stays_known(
     assert isinstance(location.tick("orders"), dg.SkipReason)
 
 
+def test_run_that_was_recorded_and_never_begun_is_ended_in_dagster(location: Location, api: ApiPeer) -> None:
+    """As a process leaves it that is killed between the two: the file would be on its way for ever."""
+    (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    key = location.request("orders").partition_key or ""
+    run = create_run_for_test(
+        location.instance, job_name="orders_job", tags={"feed": "orders", "dagster/partition": key}
+    )
+    assert run.status is dg.DagsterRunStatus.NOT_STARTED
+    location.installation.clock.advance(minutes=4)
+    assert isinstance(location.tick("orders"), dg.SkipReason), "it may still be begun"
+    location.installation.clock.advance(minutes=2)
+    assert location.run("orders", location.request("orders")).success
+    ended = location.instance.get_run_by_id(run.run_id)
+    assert ended is not None
+    assert ended.status is dg.DagsterRunStatus.FAILURE
+
+
 def test_run_of_a_killed_process_is_ended_in_dagster(location: Location, api: ApiPeer) -> None:
     (location.installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
     request = location.request("orders")

@@ -204,6 +204,40 @@ def polled(installation: Installation) -> Installation:
     return replace(made, environ={**made.environ, "DAGSTER_HOME": str(home)})
 
 
+#: A small disk under Dagster's own storage: full from the start, then with room, then with some pages left.
+_SMALL_INSTANCE = """
+cp "$DAGSTER_HOME/dagster.yaml" "$KEPT" && mount -t tmpfs -o size=24m none "$DAGSTER_HOME" && cp "$KEPT" "$DAGSTER_HOME/dagster.yaml"
+for turn in 1 2 3; do
+  mv "$SENT/orders_$turn.csv" "$ORDERS_INBOX" 2>/dev/null
+  rm -f "$DAGSTER_HOME/ballast"
+  case $turn in 1|3) cat /dev/zero > "$DAGSTER_HOME/ballast" 2>/dev/null;; esac
+  case $turn in 3) truncate -s -40K "$DAGSTER_HOME/ballast";; esac
+  "$@" 2>"$KEPT.$turn"; echo "ended $?"
+done
+"""
+
+
+def test_disk_under_dagsters_own_storage_that_is_full(polled: Installation, api: ApiPeer) -> None:
+    """What cannot be recorded is told in one line. The disk is lost in the end, with all that Dagster knew: the file is
+    imported all the same."""
+    sent, oracle = polled.home / "sent", Oracle()
+    sent.mkdir()
+    for number in (1, 3):
+        oracle.show(sent, f"orders_{number}.csv", orders(number))
+    kept = polled.home / "kept.yaml"
+    environ = environment(polled) | {"KEPT": str(kept), "SENT": str(sent)}
+    program = ["unshare", "-rm", "sh", "-c", _SMALL_INSTANCE, "sh", *_POLL]
+    done = subprocess.run(program, env=environ, capture_output=True, text=True, check=False, timeout=150)
+    codes = [line for line in done.stdout.splitlines() if line.startswith("ended ")]
+    assert codes == ["ended 2", "ended 0", "ended 1"], done.stdout + done.stderr
+    (line,) = [x for x in Path(f"{kept}.1").read_text("utf-8").splitlines() if x.startswith("error: ")]
+    assert line.startswith("error: Dagster's own storage fails: "), line
+    assert "Dagster's own storage fails: " in done.stdout, "the file that could not be run"
+    assert "Traceback" not in Path(f"{kept}.1").read_text("utf-8")
+    assert subprocess.run(_POLL, env=environ, stdout=subprocess.DEVNULL, timeout=100, check=False).returncode == 0
+    judge(polled, api, oracle)
+
+
 @pytest.mark.parametrize("output", ["closed", "nobody listens", "nobody reads"])
 def test_output_that_nobody_reads(polled: Installation, api: ApiPeer, output: str) -> None:
     """A pass whose stdout is closed, or whose output goes into a pipe that is broken or full."""
