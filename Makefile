@@ -11,7 +11,7 @@ SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 ADVISORIES := https://pypi.org/pypi/pip/24.0/json
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
-.PHONY: help install demo dev test test-peers proof soak audit sbom lint fix fuzz bench lock clean
+.PHONY: help install demo dev test test-peers proof long soak audit sbom lint fix fuzz bench lock clean
 
 help: ## List what there is
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-12s %s\n", $$1, $$2}'
@@ -55,11 +55,14 @@ fix: $(VENV)/dev.done ## Mend what style checks can mend by themselves
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-proof: $(VENV)/dev.done ## Run the long proofs too (an hour), and write docs/reliability.md from what all of them reported
+# The long tests and the soak take an hour each, and neither takes a whole processor.
+proof: $(VENV)/dev.done ## Run the long proofs too (an hour and a half), and write docs/reliability.md from what all reported
 	$(BIN)/pytest $(SIDE_BY_SIDE) --junitxml=.proof/short.xml
-	$(BIN)/pytest -m "long and not peers" --deselect import_project_tests/proof/test_soak.py --junitxml=.proof/long.xml
-	$(MAKE) soak
+	$(MAKE) --jobs=2 long soak
 	$(BIN)/python -m import_project_tests.proof.page .proof/short.xml .proof/long.xml .proof/soak.xml
+
+long: $(VENV)/dev.done ## Run the tests that take minutes: kill loop, outage of six hours, memory of readers, two thousand forks
+	$(BIN)/pytest -m "long and not peers" --deselect import_project_tests/proof/test_soak.py --junitxml=.proof/long.xml
 
 soak: $(VENV)/dev.done ## Ten feeds, random faults, an hour (SOAK_SECONDS=3600): memory and descriptors must stay flat
 	$(BIN)/pytest -s -m long import_project_tests/proof/test_soak.py --junitxml=.proof/soak.xml
