@@ -94,11 +94,15 @@ Policy = Literal["skip", "quarantine", "process"]
 
 
 class Again(Strict):
-    """What becomes of a file that is known in part: `skip` it, refuse it (`quarantine`), or `process` it."""
+    """What becomes of a file that is known in part: `skip` it, refuse it (`quarantine`), or `process` it.
+
+    Of one whose bytes came to another feed first, `warn` imports it and tells people.
+    """
 
     same_name_new_bytes: Policy = "process"
     new_name_same_bytes: Policy = "skip"
     same_facts_new_bytes: Policy = "quarantine"
+    other_feed_same_bytes: Policy | Literal["warn"] = "warn"
 
 
 class Expect(Strict):

@@ -6,7 +6,14 @@ from typing import Literal
 from import_project.config.files import Again, Policy
 from import_project.records.files import Arrival
 
-Meeting = Literal["new", "same_file", "new_name_same_bytes", "same_name_new_bytes", "same_facts_new_bytes"]
+Meeting = Literal[
+    "new",
+    "same_file",
+    "new_name_same_bytes",
+    "same_name_new_bytes",
+    "same_facts_new_bytes",
+    "other_feed_same_bytes",
+]
 
 
 def meeting(arrival: Arrival, bringer: Arrival, namesakes: Sequence[Arrival], sha256: str) -> Meeting:
@@ -27,4 +34,7 @@ def policy(again: Again, met: Meeting) -> Policy:
     """Return what the feed wants done with such a file; one that came again whole is always skipped."""
     if met == "new":
         return "process"
-    return "skip" if met == "same_file" else getattr(again, met)
+    if met == "same_file":
+        return "skip"
+    wanted: Policy | Literal["warn"] = getattr(again, met)
+    return "process" if wanted == "warn" else wanted

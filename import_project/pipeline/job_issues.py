@@ -19,7 +19,7 @@ from import_project.records.jobs import Job
 from import_project.records.outcomes import Outcome
 
 _TOLD = {
-    ArrivalState.DUPLICATE: "the feed has had the same bytes before: nothing of it is imported again",
+    ArrivalState.DUPLICATE: "the same bytes came before: nothing of it is imported again",
     ArrivalState.SKIPPED: "the feed has had a file of this name before, and does not want another",
 }
 

@@ -72,16 +72,27 @@ def quarantine_rate(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:
 
 
 def duplicates(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:
-    """No more of the file came before than the feed says is usual."""
+    """No more of the file came before than the feed says is usual, and its bytes came to no other feed."""
     kinds = parts.tables.counts(loaded.name, DECISIONS, sha256, "kind")
     repeated, most = kinds.get(REPEATED, 0), loaded.feed.checks.most_repeated_percent
     verdict = _share(repeated, sum(kinds.values()), most, "repeated")
     rules = parts.tables.counts(loaded.name, "issues", sha256, "rule")
+    elsewhere = _elsewhere(parts, loaded, sha256) if kinds else None
     return Verdict(
-        passed=verdict.passed,
-        told=verdict.told,
+        passed=verdict.passed and elsewhere is None,
+        told=elsewhere or verdict.told,
         numbers={**verdict.numbers, "twice in the file": sum(rules.get(rule, 0) for rule in _TWICE)},
     )
+
+
+def _elsewhere(parts: Parts, loaded: LoadedFeed, sha256: str) -> str | None:
+    """Say which other feed had the same bytes first, if this one wants people to be told."""
+    if loaded.feed.files.again.other_feed_same_bytes != "warn":
+        return None
+    first = parts.ledger.arrivals.first_bringer(sha256)
+    if first is None or first.feed == loaded.name:
+        return None
+    return f"the same bytes came to {first.feed} first, as {first.name}; files.again.other_feed_same_bytes decides"
 
 
 def rows_decided(parts: Parts, loaded: LoadedFeed, sha256: str) -> Verdict:

@@ -67,7 +67,12 @@ def unwanted(held: Held, sha256: str, bringer: Arrival) -> ArrivalState | None:
     mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
     if mine and (arrival.state.ended or held.parts.ledger.decisions.any_decided(held.feed, sha256)):
         return None
-    wanted = policy(held.loaded.feed.files.again, met)
+    again = held.loaded.feed.files.again
+    if mine and again.other_feed_same_bytes in {"skip", "quarantine"}:
+        first = arrivals.first_bringer(sha256)
+        if first is not None and first.feed != held.feed:
+            met, mine = "other_feed_same_bytes", False
+    wanted = policy(again, met)
     if wanted == "quarantine" and not arrival.state.ended:
         told = met.replace("_", " ")
         raise ComesAgain(f"the feed refuses a file with {told}", do=f"look at it; files.again.{met} decides")

@@ -25,7 +25,7 @@ class Report:
     `total` rows or payments are in the file, `processed` of them accepted or quarantined. `matched` and `unmatched`
     are None for a row file. `errors` are told once each, oldest first. `steps` are those of this run alone, `runs` all
     runs of the file that are known, oldest first. A file without a run has an empty `run`. `duplicate_of` is the
-    partition of the file that brought the same bytes before.
+    partition of the file that brought the same bytes before, behind `FEED/` where that was another feed.
     """
 
     pipeline: str
@@ -83,7 +83,8 @@ def duplicate_of(parts: Parts, arrival: Arrival) -> Arrival | None:
     """Return the file that brought the bytes of a duplicate before it."""
     if arrival.state is not ArrivalState.DUPLICATE or arrival.sha256 is None:
         return None
-    return parts.ledger.arrivals.bringer(arrival.feed, arrival.sha256)
+    bringer = parts.ledger.arrivals.bringer(arrival.feed, arrival.sha256)
+    return bringer if bringer.id != arrival.id else parts.ledger.arrivals.first_bringer(arrival.sha256)
 
 
 def place_of(loaded: LoadedFeed) -> str:
@@ -92,6 +93,11 @@ def place_of(loaded: LoadedFeed) -> str:
     host = f"{source.host}:{source.port}" if hasattr(source, "host") and hasattr(source, "port") else None
     named = (getattr(source, name, None) for name in ("bucket", "container", "path", "prefix"))
     return " ".join(str(part) for part in (source.kind, host, *named) if part)
+
+
+def _told_first(arrival: Arrival, first: Arrival) -> str:
+    partition = first.partition or ""
+    return partition if first.feed == arrival.feed else f"{first.feed}/{partition}"
 
 
 def _report(parts: Parts, arrival: Arrival, run: str | None, feeds: Sequence[LoadedFeed]) -> Report:
@@ -115,7 +121,7 @@ def _report(parts: Parts, arrival: Arrival, run: str | None, feeds: Sequence[Loa
         source=None if loaded is None else place_of(loaded),
         set_aside_to=arrival.set_aside_to,
         state=arrival.state.value,
-        duplicate_of=first.partition if (first := duplicate_of(parts, arrival)) else None,
+        duplicate_of=_told_first(arrival, first) if (first := duplicate_of(parts, arrival)) else None,
         run=run,
         runs=runs,
         started=steps[0].started_at if steps else None,

@@ -17,7 +17,7 @@ class ArrivalState(StrEnum):
     FAILED = "failed"  # refused, with a reason
     CANCELLED = "cancelled"  # who handed it in took it back before anything was decided of it
     UNPACKED = "unpacked"  # it held files, which are arrivals of their own now
-    DUPLICATE = "duplicate"  # bytes the feed has had before
+    DUPLICATE = "duplicate"  # bytes the feed has had before, or another feed of which this one knows
     SKIPPED = "skipped"  # new bytes under a known name, which the feed does not want
     VANISHED = "vanished"  # gone before a run claimed it
 

@@ -184,6 +184,31 @@ def test_bytes_that_came_before_are_known_by_their_first_arrival(ledger: Ledger)
     assert ledger.arrivals.bringer("f", SHA).id == first
 
 
+def test_of_two_feeds_one_is_first_whatever_the_clocks_say(ledger: Ledger) -> None:
+    """The other's machine is an hour behind; and who was refused is first no more, also when it comes again."""
+
+    def lands(feed: str, at: datetime) -> Claim:
+        ledger.sightings.see(feed, [(Listed(name="a.csv", size=3, mtime=NOW), 0, None)], NOW)
+        (arrival,) = ledger.sightings.named(feed, ["a.csv"])
+        ledger.sightings.ready([(arrival.id, "a~1")])
+        _, claim = ledger.arrivals.claim(feed, "a~1", owner=feed, now=NOW, lease=LEASE)
+        ledger.arrivals.landed(claim, Landed(sha256=SHA, size=3), at)
+        return claim
+
+    def first() -> str | None:
+        found = ledger.arrivals.first_bringer(SHA)
+        return None if found is None else found.feed
+
+    assert first() is None
+    claim = lands("f", NOW)
+    lands("g", NOW - timedelta(hours=1))
+    assert first() == "f"
+    ledger.arrivals.end(claim, ArrivalState.FAILED)
+    assert first() == "g"
+    ledger.arrivals.landed(claim, Landed(sha256=SHA, size=3), NOW - timedelta(hours=2))
+    assert first() == "g"
+
+
 def test_subject_is_decided_once_and_its_posting_never_changes(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)

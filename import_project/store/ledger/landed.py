@@ -3,7 +3,7 @@ which arrival it is that some bytes are held for."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +16,7 @@ from import_project.store.ledger.tables import arrivals, files
 #: Who was refused in these ways brought nothing: the same bytes may come again.
 REFUSED = (ArrivalState.FAILED, ArrivalState.CANCELLED)
 UNUSED = (*REFUSED, ArrivalState.SKIPPED)
+_CHUNK = 500
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -74,15 +75,34 @@ def bring(database: Database, connection: Connection, some: Sequence[tuple[str, 
     """
     if not some:
         return
+    times = _landing_times(database, connection, sorted({landed.sha256 for _, landed, _ in some}), now)
     new = [
-        {"feed": feed, "sha256": landed.sha256, "size": landed.size, "arrival_id": arrival_id, "landed_at": now}
-        for feed, landed, arrival_id in some
+        {"feed": feed, "sha256": f.sha256, "size": f.size, "arrival_id": arrival_id, "landed_at": times[f.sha256]}
+        for feed, f, arrival_id in some
     ]
     connection.execute(database.insert_new(files), new)
     unused = sa.select(arrivals.c.id).where(sa.or_(*(arrivals.c.state == state for state in UNUSED)))
     mine = (files.c.feed == sa.bindparam("of_feed")) & (files.c.sha256 == sa.bindparam("of_file"))
-    taken = sa.update(files).where(mine, files.c.arrival_id.in_(unused)).values(arrival_id=sa.bindparam("by"))
-    connection.execute(taken, [{"of_feed": f, "of_file": landed.sha256, "by": i} for f, landed, i in some])
+    taken = sa.update(files).where(mine, files.c.arrival_id.in_(unused))
+    taken = taken.values(arrival_id=sa.bindparam("by"), landed_at=sa.bindparam("at"))
+    those = [{"of_feed": f, "of_file": one.sha256, "by": i, "at": times[one.sha256]} for f, one, i in some]
+    connection.execute(taken, those)
+
+
+def _landing_times(
+    database: Database, connection: Connection, sha256s: Sequence[str], now: datetime
+) -> dict[str, datetime]:
+    """Return a time for each of some bytes, later than that of the same bytes in any feed: it tells which came first,
+    whatever the clocks of several machines say."""
+    latest: dict[str, datetime] = {}
+    for begin in sorted({one[:1] for one in sha256s}):  # few locks, however many files
+        database.lock(connection, f"landing {begin}")
+    for start in range(0, len(sha256s), _CHUNK):
+        chunk = sha256s[start : start + _CHUNK]
+        query = sa.select(files.c.sha256, sa.func.max(files.c.landed_at)).where(files.c.sha256.in_(chunk))
+        latest.update(connection.execute(query.group_by(files.c.sha256)).tuples().all())
+    moment = timedelta(microseconds=1)
+    return {one: max(now, latest[one] + moment) if one in latest else now for one in sha256s}
 
 
 def _occurrences(connection: Connection, some: Sequence[LandedFile]) -> dict[tuple[str, str, int, datetime], int]:

@@ -55,6 +55,7 @@ files = sa.Table(
     sa.Column("size", sa.BigInteger, nullable=False),
     sa.Column("arrival_id", sa.Integer, sa.ForeignKey("arrivals.id"), nullable=False),
     sa.Column("landed_at", UtcDateTime, nullable=False),
+    sa.Index("files_by_sha256", "sha256"),
 )
 
 decisions = sa.Table(
