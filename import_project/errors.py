@@ -87,9 +87,6 @@ class ImportProjectError(Exception):
         self.args = (self.line,)
         return self
 
-    def __str__(self) -> str:
-        return self.line
-
 
 class ConfigError(ImportProjectError):
     """A feed, schema, API or setting is wrong."""

@@ -200,7 +200,7 @@ def test_same_key_is_the_same_job_and_same_bytes_are_imported_once(front: Front,
     front.import_waiting()
     told = get(front, f"/jobs/{other['job_id']}", headers)
     assert (told["status"], told["posted_rows"]) == ("completed", 0)
-    assert "same bytes before" in told["message"]
+    assert "same bytes came before" in told["message"]
     assert files.ORDERS_NAME not in told["message"], "it may be another workspace's"
     assert len(api.effects) == 5
 
