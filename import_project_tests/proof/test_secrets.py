@@ -189,6 +189,7 @@ def walk_what_is_refused(house: House, api: ApiPeer) -> None:
     assert missing(told, "login", "401") == [], told
     assert house.run("--debug", "alerts", "test", **refused)[0] == 1
     assert house.logins[-1] is False
+    assert "login accepted" in house.run("doctor")[1], "or the logins that were refused would be spared for a minute"
     drop_orders(house.installation, orders(3), "orders_4.csv")
     api.mode, api.fail_if = "apply_then_drop", lambda body: body["amount"].endswith("2")
     nobody = {"BANK_PORT": "1", "IMPORT_PROJECT_ALERT_SMTP": "smtp://ann@127.0.0.1:1"}
