@@ -30,8 +30,9 @@ from import_project_tests.servers import SftpFaults, SftpPeer, sftp_peer
 
 ROOT = Path(__file__).parents[2]
 FEEDS, FROM_SFTP = 10, 3
-#: Seconds: between two samples, between two files, how long a fault lasts and what follows it, and until all has ended.
-SAMPLE, DROP, FAULT, PEACE, PATIENCE = 10.0, (0.5, 4.0), (4.0, 15.0), (10.0, 40.0), 900.0
+#: Seconds: between two samples, between two files, how long a fault lasts and what follows it, and until all has ended: a file
+#: that failed seven times is tried again after 32 minutes.
+SAMPLE, DROP, FAULT, PEACE, PATIENCE = 10.0, (0.5, 4.0), (4.0, 15.0), (10.0, 40.0), 2000.0
 _MOODS = ("fail", "apply_then_drop", "apply_then_fail", "slow_down")
 _TROUBLES = ("deny list", "deny read", "deny rename", "cut", "stall", *_MOODS)
 #: What lives long, known by its command line. Runs are forked from the warm process and have its words: left out.
