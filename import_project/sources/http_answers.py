@@ -82,8 +82,10 @@ def check(answer: "httpx.Response", what: str, name: str) -> None:
     status, headers = answer.status_code, answer.headers
     if status in {404, 410, 412, 416}:
         raise FileVanished(f"{what}: it is gone or was replaced ({status})")
-    if status in {401, 403}:
-        raise LoginRefused(f"{what}: the server answered {status}", do="check the token, or user name and password")
+    if status == 401:
+        raise LoginRefused(f"{what}: the server answered 401", do="check the token, or user name and password")
+    if status == 403:  # also what stores say of a file that is not there yet: the next poll asks again
+        raise SourceDenied(f"{what}: the server answered 403", do="check the token's rights, and the address")
     if status in {407, 408, 425, 429} or status >= 500:
         wait = headers.get("retry-after", "not told")[:40]
         raise SourceUnreachable(f"{what}: the server answered {status}", do=f"Retry-After: {wait}")

@@ -217,7 +217,7 @@ class TestListing:
         ("status", "headers", "error", "told"),
         [
             (401, {}, LoginRefused, "answered 401"),
-            (403, {}, LoginRefused, "answered 403"),
+            (403, {}, SourceDenied, "answered 403"),
             (407, {}, SourceUnreachable, "answered 407"),
             (429, {"retry-after": "30"}, SourceUnreachable, "Retry-After: 30"),
             (503, {"retry-after": "Tue, 14 Nov 2023 22:13:20 GMT"}, SourceUnreachable, "Retry-After: Tue, 14 Nov"),
