@@ -42,16 +42,28 @@ def show(posting: str, *, as_json: bool) -> None:
 @click.argument("names", metavar="POSTING...", nargs=-1)
 @FEED
 @click.option("--state", type=click.Choice(["dead", "rejected"]), help="Instead: all in this state.")
+@click.option("--missing", is_flag=True, help="Instead: all of a feed that are done, and that its API has lost.")
 @_BY
 @_NOTE
 @JSON
 def replay_them(
-    names: tuple[str, ...], *, feed: str | None, state: str | None, by: str | None, note: str, as_json: bool
+    names: tuple[str, ...],
+    *,
+    feed: str | None,
+    state: str | None,
+    missing: bool,
+    by: str | None,
+    note: str,
+    as_json: bool,
 ) -> None:
-    """Send dead or rejected postings again, each with the key it always had."""
-    from import_project.cli.postings import replay_named
+    """Send dead or rejected postings again, each with the key it always had; or, for an API that has lost some, what
+    `verify` finds missing."""
+    from import_project.cli.postings import replay_missing, replay_named
 
-    replay_named(names, feed, state, by, note, as_json=as_json)
+    if missing:
+        replay_missing(names, feed, state, by, note, as_json=as_json)
+    else:
+        replay_named(names, feed, state, by, note, as_json=as_json)
 
 
 @postings.command()

@@ -133,15 +133,41 @@ def replay_named(
             some = [find_posting(parts, name) for name in dict.fromkeys(names)]
         else:
             some = list(parts.ledger.dead_letters.kept(states=(PostingState(state or ""),), feed=feed))
-        by_file: defaultdict[tuple[str, str], list[KeptPosting]] = defaultdict(list)
-        for one in some:
-            by_file[one.feed, one.sha256].append(one)
-        told, refused = list[dict[str, Any]](), list[str]()
-        for (of_feed, _), mine in by_file.items():
-            owner = f"postings-{uuid4().hex[:12]}"
-            now, not_replayed = replay_postings(parts, named_feed(of_feed), mine, word, owner=owner)
-            told += [shown(parts, one) for one in now]
-            refused += not_replayed
+        told, refused = _replayed(parts, some, word, lost=False)
+    _print_replayed(told, refused, as_json=as_json)
+
+
+def replay_missing(
+    names: Sequence[str], feed: str | None, state: str | None, by: str | None, note: str, *, as_json: bool
+) -> None:
+    """Send again what is done here and the API does not have, with the keys it always had."""
+    if names or state is not None or feed is None:
+        raise ConfigError("--missing is for all of one --feed, without names or --state")
+    word, loaded = Word(by=by or getpass.getuser(), note=note), named_feed(feed)
+    with installation() as parts:
+        found = asyncio.run(verify_api(parts, loaded, None))
+        some = [d.posting for d in found.differences if d.what == "missing" and d.posting is not None]
+        told, refused = _replayed(parts, some, word, lost=True)
+    _print_replayed(told, refused, as_json=as_json)
+
+
+def _replayed(
+    parts: Parts, some: Sequence[KeptPosting], word: Word, *, lost: bool
+) -> tuple[list[dict[str, Any]], list[str]]:
+    """Replay postings file by file. Returns how they stand, and why some were not."""
+    by_file: defaultdict[tuple[str, str], list[KeptPosting]] = defaultdict(list)
+    for one in some:
+        by_file[one.feed, one.sha256].append(one)
+    told, refused = list[dict[str, Any]](), list[str]()
+    for (of_feed, _), mine in by_file.items():
+        owner = f"postings-{uuid4().hex[:12]}"
+        now, not_replayed = replay_postings(parts, named_feed(of_feed), mine, word, owner=owner, lost=lost)
+        told += [shown(parts, one) for one in now]
+        refused += not_replayed
+    return told, refused
+
+
+def _print_replayed(told: Sequence[dict[str, Any]], refused: Sequence[str], *, as_json: bool) -> None:
     for line in refused:
         click.echo(f"not replayed: {line}", err=True)
     if as_json:
@@ -149,7 +175,7 @@ def replay_named(
         return
     counts = Counter(one["state"] for one in told)
     console = table_console()
-    counted = ", ".join(f"now {n:,} {s}" for s, n in counts.items()) or "there was none in this state"
+    counted = ", ".join(f"now {n:,} {s}" for s, n in counts.items()) or "there was none"
     console.print(f"{_postings(len(told))} replayed: {counted}", highlight=False)
     if len(told) == 1:
         _print(told[0], as_json=False)

@@ -4,10 +4,12 @@ import errno
 import os
 
 import dagster as dg
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, ProgrammingError
 
 from import_project.errors import ConfigError, ImportProjectError, InstanceUnavailable, one_line
 
+#: What a database says to a wrong statement, whoever made it.
+_MISTAKES = (IntegrityError, ProgrammingError, DataError)
 _FULL = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS})
 
 
@@ -28,7 +30,9 @@ def told_by_dagster(error: Exception) -> ImportProjectError:
     if isinstance(error, ImportProjectError):
         return error
     why = None
-    if isinstance(error, DBAPIError):  # our own ledger's have a name by then
+    if isinstance(error, DBAPIError) and not isinstance(
+        error, _MISTAKES
+    ):  # of our own ledger these have a name by then
         why = str(error.orig)
     elif isinstance(error, OSError) and error.errno in _FULL:
         why = str(error)

@@ -154,8 +154,9 @@ def _runs(
             yield from run_here(instance, parts, feed, jobs, together)
         except Exception as error:  # noqa: BLE001 - as above; the files are asked for again by a later pass
             told = told_by_dagster(error)
-            if told.retry:
-                parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in together])
+            with suppress(StoreError):
+                if told.retry:
+                    parts.ledger.arrivals.not_requested(feed.name, [request.partition for request in together])
             yield from (not_run(feed.name, request, told.line) for request in together)
     if left:  # told to end: the next pass, or whoever else polls, takes them at once
         partitions = [request.partition for together in left for request in together]

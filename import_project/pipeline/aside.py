@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import FileVanished, SourceError
+from import_project.pipeline.logins import opened
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.places import aside_path, held_path
 from import_project.records.files import Arrival, ArrivalState, Staged
@@ -25,7 +26,7 @@ async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> As
         stays = "left where it is" if loaded.feed.source.read_only else "nothing to move"
         return Aside(place=arrival.set_aside_to or stays)
     try:
-        async with parts.open_source(loaded) as source:
+        async with opened(parts, loaded) as source:
             return await move_aside(parts, loaded, source, arrival)
     except SourceError as error:
         return Aside(place=f"not yet: {error.what}")

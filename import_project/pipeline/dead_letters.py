@@ -73,23 +73,23 @@ _TIMES = ("frozen_at", "sent_at", "changed_at")
 
 
 def replay_postings(
-    parts: Parts, loaded: LoadedFeed, some: Sequence[KeptPosting], word: Word, *, owner: str
+    parts: Parts, loaded: LoadedFeed, some: Sequence[KeptPosting], word: Word, *, owner: str, lost: bool = False
 ) -> tuple[list[KeptPosting], list[str]]:
-    """Let dead or rejected postings of one file be sent again, with their keys, and send them.
+    """Let dead or rejected postings of one file be sent again, with their keys, and send them; or those that were done,
+    and that the API has `lost`. These are looked up first, where that can be.
 
     Returns how they stand then, and why some were not replayed. Raises ConfigError when none was.
     """
     again, refused = set[int](), list[ConfigError]()
 
     async def decide(held: Held) -> Facts:
+        replay = held.parts.ledger.dead_letters.replay
         for one in sorted(some, key=lambda p: p.id):
             if one.id in again:  # what takes another back goes with that one
                 continue
             try:
                 now = held.parts.clock()
-                again.update(
-                    p.id for p in held.parts.ledger.dead_letters.replay(held.claim, one, word.by, word.note, now)
-                )
+                again.update(p.id for p in replay(held.claim, one, word.by, word.note, now, lost=lost))
             except ConfigError as error:
                 refused.append(error)
         if not again and refused:

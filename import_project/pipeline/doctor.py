@@ -1,9 +1,10 @@
 """Trying out what a feed needs before a file depends on it: source, host key, listing, rights, API. Changes nothing but
-small probe files of its own, which it removes."""
+small probe files of its own, which it removes; a login that was let in is no longer spared."""
 
 import stat
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from import_project.config.load import LoadedFeed
 from import_project.config.patterns import rendered
@@ -19,6 +20,7 @@ from import_project.errors import (
     SourceDenied,
     SourceUnreachable,
 )
+from import_project.pipeline.logins import let_in
 from import_project.pipeline.parts import Parts
 from import_project.sources.base import Source
 from import_project.sources.sftp_login import offered_key
@@ -41,9 +43,10 @@ async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
         yield finding
     try:
         async with parts.open_source(loaded) as source:
-            parts.ledger.sightings.login_accepted(loaded.name)
             yield _good(loaded, "connect", _place(loaded))
-            yield await _listing(parts, loaded, source)
+            listing = await _listing(parts, loaded, source)
+            let_in(parts, loaded)
+            yield listing
             async for finding in _rights(parts, loaded, source):
                 yield finding
     except HostKeyRefused as error:
@@ -65,12 +68,20 @@ def _secrets(loaded: LoadedFeed) -> Iterator[Finding]:
     """Say which files of secrets every user of this machine may read."""
     models = [loaded.feed, *([] if loaded.api is None else [loaded.api])]
     paths = {path for model in models for path in secret_files(model)}
-    bare = sorted(str(path) for path in paths if path.exists() and path.stat().st_mode & stat.S_IROTH)
+    bare = sorted(str(path) for path in paths if _open_to_all(path))
     if bare:
         told = f"every user of this machine may read {', '.join(bare)}"
         yield Finding(feed=loaded.name, check="secrets", ok=False, told=told, do=f"chmod o= {' '.join(bare)}")
     elif paths:
         yield _good(loaded, "secrets", f"no other user of this machine may read the {_counted(len(paths))}")
+
+
+def _open_to_all(path: Path) -> bool:
+    try:
+        above = all(folder.stat().st_mode & stat.S_IXOTH for folder in path.resolve().parents)
+        return above and bool(path.stat().st_mode & stat.S_IROTH)
+    except OSError:  # where it is read, its error is told
+        return False
 
 
 def _counted(files: int) -> str:

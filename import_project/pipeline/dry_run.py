@@ -17,6 +17,7 @@ from import_project.errors import ConfigError, FileVanished, ImportProjectError,
 from import_project.pipeline.conclude import kinds_of, sums_of
 from import_project.pipeline.freeze import REPEATED, WOULD_POST, waiting, would_decide
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.logins import opened
 from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.post import accepted_rows, drafts_of
@@ -91,7 +92,7 @@ async def _read(held: Held, arrival: Arrival) -> str:
     if arrival.state.ended:
         raise FileVanished("the file has ended, and its bytes never came", do="have it sent again")
     file = arrival.staged(arrival.claimed_as or arrival.name)
-    async with held.parts.open_source(held.loaded) as source:
+    async with opened(held.parts, held.loaded) as source:
         size = (await source.facts(file)).size
         return (await held.parts.landing.receive(source.open(file, size), expected_size=size)).sha256
 

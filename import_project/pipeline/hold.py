@@ -201,7 +201,7 @@ def relied_on(parts: Parts, arrival: Arrival) -> bool:
     if arrival.sha256 is None:
         return False
     decided = parts.ledger.decisions.any_decided(arrival.feed, arrival.sha256)
-    return decided or parts.ledger.arrivals.relied_on(arrival.sha256)
+    return decided or parts.ledger.arrivals.relied_on(arrival.feed, arrival.sha256)
 
 
 def _refuse(held: Held, refusal: FileRefused) -> None:

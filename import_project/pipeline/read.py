@@ -13,6 +13,7 @@ from typing import BinaryIO
 import polars as pl
 
 from import_project.errors import NotBookable, NotConserved, TooManyQuarantined
+from import_project.formats.caps import allow_statements
 from import_project.formats.registry import bank_format, row_format
 from import_project.formats.trial import try_out
 from import_project.frames import Part, Reading, statements_frame, statements_of
@@ -57,6 +58,7 @@ def _parse_payments(held: Held) -> Facts:
             rows, findings = rows + piece.frame.height, findings + piece.issues.height
             errors += piece.file_errors.select("rule", "message").rows()
             statements += piece.statements
+            allow_statements(len(statements))
     _write(held, "statements", statements_frame(statements))
     if errors:
         more = f" (and {len(errors) - 1} more)" if len(errors) > 1 else ""

@@ -7,6 +7,7 @@ from import_project.packing.kinds import HEAD, kind_of
 from import_project.pipeline.again import meeting, policy
 from import_project.pipeline.aside import try_move_aside
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.logins import opened
 from import_project.pipeline.places import held_path
 from import_project.pipeline.unpack import is_packed, unpacked
 from import_project.records.files import Arrival, ArrivalState, Landed, Listed, Staged
@@ -62,16 +63,14 @@ def unwanted(held: Held, sha256: str, bringer: Arrival) -> ArrivalState | None:
     One that has ended and is run again by hand has been decided about, and so has one whose rows are; only a duplicate
     stays one.
     """
-    arrivals, arrival = held.parts.ledger.arrivals, held.arrival
+    arrivals, arrival, again = held.parts.ledger.arrivals, held.arrival, held.loaded.feed.files.again
     met = meeting(arrival, bringer, arrivals.namesakes(arrival), sha256)
     mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
-    if mine and (arrival.state.ended or held.parts.ledger.decisions.any_decided(held.feed, sha256)):
+    decided = mine and held.parts.ledger.decisions.any_decided(held.feed, sha256)
+    if mine and not decided and _elsewhere_first(held, sha256):
+        met, mine = "other_feed_same_bytes", False
+    elif mine and (decided or arrival.state.ended):
         return None
-    again = held.loaded.feed.files.again
-    if mine and again.other_feed_same_bytes in {"skip", "quarantine"}:
-        first = arrivals.first_bringer(sha256)
-        if first is not None and first.feed != held.feed:
-            met, mine = "other_feed_same_bytes", False
     wanted = policy(again, met)
     if wanted == "quarantine" and not arrival.state.ended:
         told = met.replace("_", " ")
@@ -79,6 +78,16 @@ def unwanted(held: Held, sha256: str, bringer: Arrival) -> ArrivalState | None:
     if wanted == "skip":
         return ArrivalState.SKIPPED if mine else ArrivalState.DUPLICATE
     return None
+
+
+def _elsewhere_first(held: Held, sha256: str) -> bool:
+    """Whether another feed had the bytes first, and this one wants no second import of them."""
+    wanted, state = held.loaded.feed.files.again.other_feed_same_bytes, held.arrival.state
+    asks = {"skip": state is not ArrivalState.DONE, "quarantine": not state.ended}
+    if not asks.get(wanted):
+        return False
+    first = held.parts.ledger.arrivals.first_bringer(sha256)
+    return first is not None and first.feed != held.feed
 
 
 async def _content(held: Held) -> str | tuple[str, ...]:
@@ -90,7 +99,7 @@ async def _content(held: Held) -> str | tuple[str, ...]:
     elif arrival.state.ended:
         raise FileVanished("the file has ended, and its bytes never came", do="have it sent again")
     else:
-        async with held.parts.open_source(held.loaded) as source:
+        async with opened(held.parts, held.loaded) as source:
             landed = await fetch(held, source)
         if is_packed(held, landed):
             arrivals.packed(held.claim, landed)

@@ -84,7 +84,8 @@ def duplicate_of(parts: Parts, arrival: Arrival) -> Arrival | None:
     if arrival.state is not ArrivalState.DUPLICATE or arrival.sha256 is None:
         return None
     bringer = parts.ledger.arrivals.bringer(arrival.feed, arrival.sha256)
-    return bringer if bringer.id != arrival.id else parts.ledger.arrivals.first_bringer(arrival.sha256)
+    waits = bringer.state is ArrivalState.DUPLICATE  # for another feed's
+    return parts.ledger.arrivals.first_bringer(arrival.sha256) if waits else bringer
 
 
 def place_of(loaded: LoadedFeed) -> str:

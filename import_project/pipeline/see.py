@@ -9,9 +9,9 @@ from hashlib import sha256
 
 from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
-from import_project.errors import ImportProjectError, SourceError, SourceUnreachable, StoreError
+from import_project.errors import ImportProjectError, LoginRefused, SourceError, SourceUnreachable, StoreError
 from import_project.pipeline.compare import Steady, compare
-from import_project.pipeline.logins import note_failure, spare
+from import_project.pipeline.logins import lasting, opened
 from import_project.pipeline.order import pick
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.tidy import tidy
@@ -58,13 +58,14 @@ async def see(
         looked = await _poll(parts, loaded, within)
     except ImportProjectError as error:
         with suppress(StoreError):
-            note_failure(parts, loaded, error)
+            if not isinstance(error, LoginRefused):  # which is counted where it was tried
+                parts.ledger.sightings.poll_failed(loaded.name, error.at(feed=loaded.name).line, parts.clock())
         if not isinstance(error, SourceError):
             raise
         landed = _requests(parts, loaded, on_its_way, lambda a: a.sha256 is not None)
         if not landed:
             raise
-        return Seen(requests=landed, waiting=0, problems=(str(error.at(feed=loaded.name)),))
+        return Seen(requests=landed, waiting=0, problems=(lasting(parts, loaded, error),))
     requests = _requests(parts, loaded, on_its_way, lambda _: True, growing=looked.growing)
     return Seen(requests=requests, waiting=looked.waiting, new=looked.new, problems=looked.problems)
 
@@ -101,13 +102,12 @@ class _Looked:
 
 async def _poll(parts: Parts, loaded: LoadedFeed, within: timedelta | None) -> _Looked:
     """List within the time that is given, then tidy up within its own."""
-    spare(parts, loaded)
     before = parts.ledger.sightings.unended(loaded.name)
     wanted = loaded.feed.files.pattern.matcher(parts.clock())
     listed = False
     try:
         async with asyncio.timeout(within.total_seconds() if within else None) as limit:
-            async with parts.open_source(loaded) as source:
+            async with opened(parts, loaded) as source:
                 looked = await _look(parts, loaded, source, before)
                 listed = True
                 limit.reschedule(None)

@@ -24,6 +24,8 @@ from import_project.sources.ftp_listing import NotAListing
 # ftplib decodes answers strictly; as Latin-1 every byte of a name passes, and `wire` and `shown` put UTF-8 on top.
 _BYTES = "latin-1"
 _MISSING = re.compile(r"no such|not found|cannot find|can't find|(does not|doesn't) exist", re.IGNORECASE)
+#: What servers say with the code of a refused login where they only have too many guests.
+_CROWDED = re.compile(r"maximum|too many|try (?:again )?later", re.IGNORECASE)
 _FORBIDDEN = re.compile(r"permission|privilege|denied|not allowed|forbidden|not authori[sz]ed", re.IGNORECASE)
 
 
@@ -144,9 +146,9 @@ def ftp_errors(login: FtpLogin, doing: str, path: str = "") -> Iterator[None]:
     except ftplib.Error as error:
         # The answer is told without its traceback: a server may repeat the password in it.
         answer = shown(str(error)).replace(login.password or "\0", "***")[:300]
-        if answer.startswith("530"):
+        if answer.startswith("530") and not _CROWDED.search(answer):
             raise LoginRefused(f"{what}: login refused ({answer})", do="check user name and password") from None
-        if isinstance(error, ftplib.error_perm):
+        if isinstance(error, ftplib.error_perm) and not answer.startswith("530"):
             raise SourceDenied(f"{what}: the server answers {answer}", do="ask the partner for the right") from None
         raise SourceUnreachable(f"{what}: the server answers {answer}") from None
     except NotThere as error:

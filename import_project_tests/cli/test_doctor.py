@@ -52,7 +52,8 @@ def test_right_that_is_missing(installation: Installation, sftp: SftpPeer, opera
 def test_secret_that_everybody_may_read(installation: Installation, tmp_path: Path) -> None:
     token = tmp_path / "token"
     token.write_text("test-token", "utf-8")
-    token.chmod(0o644)
+    for folder in (token, *tmp_path.parents, tmp_path):  # every step down to it is open
+        folder.chmod(0o644 if folder == token else folder.stat().st_mode | 0o011)
     changed = installation.rewrite("orders")
     path = Path(changed.environ["IMPORT_PROJECT_FEEDS"], "apis", "erp.yaml")
     path.write_text(path.read_text("utf-8").replace("{env: ERP_TOKEN}", f"{{file: {token}}}"), "utf-8")

@@ -161,6 +161,31 @@ def test_what_the_api_holds_is_compared_with_the_ledger(
     assert "bankgiro" in done.stdout  # which cannot be asked
 
 
+@pytest.mark.parametrize("post", [LOOKED_UP, LISTED])
+def test_what_the_api_has_lost_is_sent_again_by_a_persons_word(
+    installation: Installation, api: ApiPeer, post: dict[str, Any]
+) -> None:
+    installation = installation.rewrite("orders", post=post)
+    parts = installation.parts()
+    run_orders(installation, parts, orders(*(order(n) for n in range(1, 6))))
+    before = sorted(api.effects, key=lambda effect: effect[0])
+    lost = [effect for effect in api.effects if effect[2]["order_id"] in {"AB-000002", "AB-000004"}]
+    for effect in lost:  # restored from a backup
+        api.effects.remove(effect)
+    again = asked(
+        installation, "postings", "replay", "--missing", "--feed", "orders", "--by", "ann", "--note", "backup"
+    )
+    assert sorted((one["row_number"], one["state"]) for one in again) == [(2, "done"), (4, "done")]
+    assert sorted(api.effects, key=lambda effect: effect[0]) == before, "the same keys and bodies"
+    assert asked(installation, "postings", "verify", "--feed", "orders")["differences"] == []
+    assert "there was none" in told(installation, "postings", "replay", "--missing", "--feed", "orders")
+    by_hand = [e for e in asked(installation, "audit", "list", "--feed", "orders") if e["by"] == "ann"]
+    assert len(by_hand) == 1
+    assert outcome_of(parts, "orders_1.csv").counts.posted == 5
+    told(installation, "postings", "replay", "--missing", code=1)
+    told(installation, "postings", "replay", "1", "--feed", "orders", code=1)  # one that is done is not sent for less
+
+
 def test_listing_shows_what_the_ledger_does_not_know(installation: Installation, api: ApiPeer) -> None:
     installation = installation.rewrite("orders", post=LISTED)
     parts = installation.parts()

@@ -16,7 +16,7 @@ from import_project.errors import (
     Unreadable,
 )
 from import_project.pipeline import quality
-from import_project.pipeline.hold import run_step
+from import_project.pipeline.hold import relied_on, run_step
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.reports import report
 from import_project.pipeline.steps import run_file, steps_of
@@ -266,3 +266,50 @@ def test_file_that_the_other_feed_refused_is_imported(installation: Installation
     both.run(parts, "orders", both.poll_until_ready(parts, "orders"), owner="run-3")
     assert [o.state for o in parts.ledger.outcomes.all()] == ["failed", "done", "duplicate"], "the other was first now"
     assert len(api.effects) == 5
+
+
+def test_duplicate_of_another_feeds_file_stays_one_when_it_is_run_again(
+    installation: Installation, api: ApiPeer
+) -> None:
+    """By hand, or by Dagster after a step that failed when all but its end was recorded."""
+    both = two_feeds(installation, other_feed_same_bytes="skip", new_name_same_bytes="process")
+    parts = both.parts()
+    assert came_to_both(both, parts) == ["done", "duplicate"]
+    (one,) = parts.ledger.sightings.named("uploads", ["orders_by_hand.csv"])
+    assert run_file(parts, both.feed("uploads"), one.partition or "", owner="run-3") == {}
+    (both.home / "uploads" / "orders_once_more.csv").write_bytes(files.orders_csv())
+    both.run(parts, "uploads", both.poll_until_ready(parts, "uploads"), owner="run-4")
+    assert [o.state for o in parts.ledger.outcomes.all()] == ["done", "duplicate", "duplicate"]
+    assert len(api.effects) == 5
+
+
+def test_duplicate_is_taken_up_when_the_file_it_waited_for_is_refused(installation: Installation, api: ApiPeer) -> None:
+    both = two_feeds(installation, other_feed_same_bytes="skip")
+    parts, refusing = both.parts(), mistaken(both.feed("orders"))
+    drop_orders(both)
+    first = both.poll_until_ready(parts, "orders").partition
+    run_step(parts, refusing, first, owner="run-1", step=steps_of(refusing)["receive"])
+    (both.home / "uploads" / "orders_by_hand.csv").write_bytes(files.orders_csv())
+    second = both.poll_until_ready(parts, "uploads")
+    assert both.run(parts, "uploads", second, owner="run-2") == {}
+    with pytest.raises(Unreadable):
+        run_file(parts, refusing, first, owner="run-1")
+    (again,) = both.poll(parts, "uploads")
+    assert again.partition == second.partition
+    both.run(parts, "uploads", again, owner="run-3")
+    assert [o.state for o in parts.ledger.outcomes.all()] == ["failed", "done"]
+    assert len(api.effects) == 5
+
+
+def test_other_feeds_do_not_keep_a_file_from_being_taken_back(installation: Installation, api: ApiPeer) -> None:
+    both = two_feeds(installation)
+    parts = both.parts()
+    for name in ("orders_1.csv", "orders_2.csv"):
+        (both.home / "uploads" / name).write_bytes(files.orders_csv())
+        both.run(parts, "uploads", both.poll_until_ready(parts, "uploads"), owner=name)
+    drop_orders(both)
+    request = both.poll_until_ready(parts, "orders")
+    run_step(
+        parts, both.feed("orders"), request.partition, owner="run-1", step=steps_of(both.feed("orders"))["receive"]
+    )
+    assert not relied_on(parts, parts.ledger.arrivals.of("orders", request.partition))

@@ -8,8 +8,11 @@ import pytest
 
 from import_project.errors import ConfigError, LoginRefused, LoginSpared, SourceUnreachable
 from import_project.pipeline.doctor import examine
+from import_project.pipeline.hold import run_step
 from import_project.pipeline.logins import next_login
 from import_project.pipeline.parts import Parts
+from import_project.pipeline.see import see
+from import_project.pipeline.steps import steps_of
 from import_project.records.files import Refusals
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_bgmax
@@ -84,18 +87,50 @@ def test_doctor_tries_at_once_and_ends_the_pause_if_it_is_let_in(installation: I
     wrong = Installation(home=wrong.home, environ=environ | {"BANK_PASSWORD": "wrong-password"}, clock=wrong.clock)
     parts = wrong.parts()
     poll_for(wrong, parts, timedelta(minutes=12))
-    assert not asyncio.run(_first_finding(parts, wrong))
+    assert not asyncio.run(_is_let_in(parts, wrong))
     with pytest.raises(LoginSpared):
         wrong.poll(parts, "bankgiro")
     right = Installation(home=wrong.home, environ=environ | {"BANK_PASSWORD": "right-password"}, clock=wrong.clock)
-    assert asyncio.run(_first_finding(right.parts(), right))
+    assert asyncio.run(_is_let_in(right.parts(), right))
     assert right.poll(right.parts(), "bankgiro") == ()
 
 
-async def _first_finding(parts: Parts, installation: Installation) -> bool:
-    async for finding in examine(parts, installation.feed("bankgiro")):
-        return finding.ok
-    return False
+async def _is_let_in(parts: Parts, installation: Installation) -> bool:
+    found = [finding async for finding in examine(parts, installation.feed("bankgiro"))]
+    return found[0].ok
+
+
+def test_runs_spare_the_login_too(locked_out: Installation, sftp: SftpPeer, secret: Path) -> None:
+    """Files are ready when the password is changed at the partner: their runs try it once between them."""
+    secret.write_text("right-password", "utf-8")
+    parts = locked_out.parts()
+    for name in ("BGMAX_20261120_001.txt", "BGMAX_20261120_002.txt", "BGMAX_20261120_003.txt"):
+        drop_bgmax(sftp, name=name)
+    assert locked_out.poll(parts, "bankgiro") == ()
+    requests = locked_out.poll(parts, "bankgiro")
+    secret.write_text("wrong-password", "utf-8")
+    tried = sftp.faults.passwords
+    for request in requests * 3:
+        with pytest.raises(LoginRefused):
+            locked_out.run(parts, "bankgiro", request)
+    assert (len(requests), sftp.faults.passwords - tried) == (3, 1)
+
+
+def test_problem_is_told_in_the_same_words_while_the_login_is_spared(
+    locked_out: Installation, sftp: SftpPeer, secret: Path
+) -> None:
+    """A file that has landed wants its run, so the poll does not fail; each new text would be a new alert."""
+    secret.write_text("right-password", "utf-8")
+    parts, feed = locked_out.parts(), locked_out.feed("bankgiro")
+    drop_bgmax(sftp)
+    request = locked_out.poll_until_ready(parts, "bankgiro")
+    run_step(parts, feed, request.partition, owner="run-1", step=steps_of(feed)["receive"])
+    secret.write_text("wrong-password", "utf-8")
+    told = set[str]()
+    for _ in range(10):
+        locked_out.clock.advance(minutes=5)
+        told |= set(asyncio.run(see(parts, feed)).problems)
+    assert len(told) == 1
 
 
 def test_connection_that_fails_is_tried_at_every_poll(installation: Installation, sftp: SftpPeer) -> None:

@@ -177,7 +177,8 @@ class Arrivals:
             return as_arrival(row._asdict())
 
     def first_bringer(self, sha256: str) -> Arrival | None:
-        """Return the arrival that brought these bytes before any other, in whatever feed; none that was refused."""
+        """Return the arrival that brought these bytes before any other, in whatever feed; none that was refused, or is
+        a duplicate itself."""
         query = sa.select(*FIELDS).join(files, files.c.arrival_id == arrivals.c.id)
         query = query.where(files.c.sha256 == sha256, arrivals.c.state.not_in(UNUSED))
         with self._database.read() as connection:
@@ -190,9 +191,9 @@ class Arrivals:
             fence(connection, claim)
             bring(self._database, connection, [(claim.feed, landed, claim.arrival_id)], now)
 
-    def relied_on(self, sha256: str) -> bool:
+    def relied_on(self, feed: str, sha256: str) -> bool:
         """Whether a file with the same bytes ended as a duplicate: it counts on the one that brought them."""
-        same = arrivals.c.sha256 == sha256
+        same = (arrivals.c.feed == feed) & (arrivals.c.sha256 == sha256)
         query = sa.select(arrivals.c.id).where(same, arrivals.c.state == ArrivalState.DUPLICATE)
         with self._database.read() as connection:
             return connection.execute(query.limit(1)).first() is not None

@@ -79,16 +79,20 @@ class DeadLetters:
         with self._database.read() as connection:
             return {one.key: one for one in map(_kept, connection.execute(query)) if one.api == api}
 
-    def replay(self, claim: Claim, posting: KeptPosting, by: str, note: str, now: datetime) -> list[KeptPosting]:
+    def replay(
+        self, claim: Claim, posting: KeptPosting, by: str, note: str, now: datetime, *, lost: bool = False
+    ) -> list[KeptPosting]:
         """Let a dead or rejected posting be sent again, with its key; with it those that take it back. Returns them.
+        With `lost`, one that is done and that the API has no more.
 
         Raises ConfigError for any other, for one that takes back what was rejected, and for a rejected one of a payment
         that was decided about since.
         """
+        allowed = {PostingState.DONE} if lost else {PostingState.DEAD, PostingState.REJECTED}
         with self._database.write() as connection:
             fence(connection, claim)
-            one = self._standing(connection, posting, {PostingState.DEAD, PostingState.REJECTED})
-            others = [] if one.state is PostingState.DEAD else _rejected_with(connection, one)
+            one = self._standing(connection, posting, allowed)
+            others = _rejected_with(connection, one) if one.state is PostingState.REJECTED else []
             # Only the API itself can say that it took nothing. Else a person answers for it now: the key counts as new.
             refused = one.state is PostingState.REJECTED and one.status is not None and 400 <= one.status < 500
             to = PostingState.READY if refused else PostingState.UNKNOWN

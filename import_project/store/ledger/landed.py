@@ -15,7 +15,8 @@ from import_project.store.ledger.tables import arrivals, files
 
 #: Who was refused in these ways brought nothing: the same bytes may come again.
 REFUSED = (ArrivalState.FAILED, ArrivalState.CANCELLED)
-UNUSED = (*REFUSED, ArrivalState.SKIPPED)
+#: Nor did these. A duplicate that its feed's bytes are held for is one of another feed's file.
+UNUSED = (*REFUSED, ArrivalState.SKIPPED, ArrivalState.DUPLICATE)
 _CHUNK = 500
 
 
@@ -70,8 +71,8 @@ def add_landed(database: Database, connection: Connection, some: Sequence[Landed
 def bring(database: Database, connection: Connection, some: Sequence[tuple[str, Landed, int]], now: datetime) -> None:
     """Let each arrival be the one that brought these bytes, unless an earlier one did, and they were imported.
 
-    One that was refused may have been so for our mistake, one that was skipped for its name: then this delivery is
-    the file now.
+    One that was refused may have been so for our mistake, one that was skipped for its name, one that is a duplicate
+    waits for another feed's: then this delivery is the file now.
     """
     if not some:
         return
@@ -87,6 +88,14 @@ def bring(database: Database, connection: Connection, some: Sequence[tuple[str, 
     taken = taken.values(arrival_id=sa.bindparam("by"), landed_at=sa.bindparam("at"))
     those = [{"of_feed": f, "of_file": one.sha256, "by": i, "at": times[one.sha256]} for f, one, i in some]
     connection.execute(taken, those)
+
+
+def take_up(connection: Connection, refused: int) -> None:
+    """Let files of other feeds that ended as duplicates of an arrival be due again, for it was refused."""
+    sha256 = sa.select(arrivals.c.sha256).where(arrivals.c.id == refused).scalar_subquery()
+    theirs = sa.select(files.c.arrival_id).where(files.c.sha256 == sha256, files.c.arrival_id != refused)
+    relied = arrivals.c.id.in_(theirs) & (arrivals.c.state == ArrivalState.DUPLICATE)
+    connection.execute(sa.update(arrivals).where(relied).values(state=ArrivalState.LANDED, retry_at=None))
 
 
 def _landing_times(

@@ -12,6 +12,7 @@ from import_project.records.files import ArrivalState, Claim
 from import_project.records.outcomes import Counts, Outcome
 from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
+from import_project.store.ledger.landed import REFUSED, take_up
 from import_project.store.ledger.tables import arrivals, outcomes, sums
 
 _COUNTS = [f.name for f in fields(Counts)]
@@ -59,6 +60,8 @@ class Outcomes:
             if each:
                 connection.execute(sa.insert(sums), each)
             connection.execute(sa.update(arrivals).where(mine).values(state=state, error=error, retry_at=None))
+            if state in REFUSED:
+                take_up(connection, claim.arrival_id)
 
     def ended_before(self, feed: str, moment: datetime) -> list[str]:
         """Return the partition keys of a feed's files that ended for the last time before a moment."""

@@ -141,17 +141,20 @@ class Sightings:
                 connection.execute(self._database.insert_new(polls).values(**first))
             connection.execute(sa.delete(poll_errors).where(poll_errors.c.feed == feed))
 
-    def poll_failed(self, feed: str, error: str, now: datetime, *, refused_with: str | None = None) -> None:
-        """Record why the inbox could not be listed; forgotten when it could. A login that was refused is counted, with
-        what it was tried with."""
-        values: dict[str, Any] = {"failed_at": now, "error": error}
-        if refused_with is not None:
-            values |= {"refusals": poll_errors.c.refusals + 1, "refused_at": now, "tried_with": refused_with}
+    def poll_failed(self, feed: str, error: str, now: datetime) -> None:
+        """Record why the inbox could not be listed; forgotten when it could."""
+        self._failed(feed, {"failed_at": now, "error": error}, refusals=0)
+
+    def login_refused(self, feed: str, error: str, now: datetime, tried_with: str) -> None:
+        """Count a login that was refused, with what it was tried with; forgotten when it was not."""
+        self._failed(feed, {"failed_at": now, "error": error, "refused_at": now, "tried_with": tried_with}, refusals=1)
+
+    def _failed(self, feed: str, values: dict[str, Any], *, refusals: int) -> None:
+        mine, more = poll_errors.c.feed == feed, {"refusals": poll_errors.c.refusals + refusals}
         with self._database.write() as connection:
-            if connection.execute(sa.update(poll_errors).where(poll_errors.c.feed == feed).values(**values)).rowcount:
-                return
-            first = {"feed": feed, **values} | ({} if refused_with is None else {"refusals": 1})
+            first = {"feed": feed, "refusals": 0, **values}
             connection.execute(self._database.insert_new(poll_errors).values(**first))
+            connection.execute(sa.update(poll_errors).where(mine).values(**values, **more))
 
     def refusals(self, feed: str) -> Refusals | None:
         """Return how often a feed's login was refused since the inbox was last listed; None: not at all."""
