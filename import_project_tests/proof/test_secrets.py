@@ -155,6 +155,7 @@ def broken_feeds(house: House) -> str:
     return str(folder)
 
 
+@pytest.mark.timeout(600)  # many processes, one after the other
 def test_no_secret_is_shown_anywhere(house: House, sftp: SftpPeer, api: ApiPeer) -> None:
     """One pass that works, then everything that can go wrong where a secret is at hand."""
     with ProcessTable() as table:
