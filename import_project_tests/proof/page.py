@@ -67,9 +67,12 @@ def told_in(page: str) -> dict[str, str]:
 
 
 def main(junit: list[Path]) -> None:
+    """Write the page; end with 1 when any test failed, those of no fault too."""
     before, _, rest = PAGE.read_text("utf-8").partition(_BEGIN)
-    after = rest.partition(_END)[2]
-    PAGE.write_text(f"{before}{_BEGIN}\n\n{table(results_in(junit))}\n\n{_END}{after}", "utf-8")
+    after, results = rest.partition(_END)[2], results_in(junit)
+    PAGE.write_text(f"{before}{_BEGIN}\n\n{table(results)}\n\n{_END}{after}", "utf-8")
+    if failed := sorted(test for test, counted in results.items() if counted["failed"]):
+        sys.exit(f"failed: {', '.join(failed)}")
 
 
 if __name__ == "__main__":
