@@ -46,18 +46,21 @@ def money(minor: int) -> Decimal:
 
 @dataclass(slots=True)
 class Occurrences:
-    """How often keys came before in a file that is read in pieces. Of earlier pieces only hashes are kept."""
+    """How often keys came before in a file that is read in pieces. Of earlier pieces only hashes are kept, each once
+    with how often it came."""
 
-    _seen: list[pl.Series] = field(default_factory=list)
+    _seen: list[pl.DataFrame] = field(default_factory=list)
 
     def of(self, keys: pl.Series) -> pl.Series:
         """Return for each key of the next piece, in order, how often it came before."""
         found = keys.hash().rename("key").to_frame()
-        before = pl.concat([s.filter(s.is_in(found["key"].implode())) for s in self._seen] or [found["key"].clear()])
-        self._seen.append(found["key"])
-        if not before.len() and not found["key"].is_duplicated().any():
+        here = found.group_by("key").agg(times=pl.len())
+        met = pl.col("key").is_in(here["key"].implode())
+        before = pl.concat([s.filter(met) for s in self._seen] or [here.clear()])
+        self._seen.append(here)
+        if not before.height and here.height == found.height:
             return pl.repeat(0, keys.len(), eager=True)
-        earlier = before.to_frame().group_by("key").agg(earlier=pl.len())
+        earlier = before.group_by("key").agg(earlier=pl.col("times").cast(pl.Int64).sum())
         numbered = found.with_columns(again=pl.int_range(pl.len()).over("key"))
         counted = numbered.join(earlier, on="key", how="left", maintain_order="left")
         return counted.select(pl.col("again") + pl.col("earlier").fill_null(0)).to_series()
