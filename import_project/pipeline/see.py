@@ -9,7 +9,7 @@ from hashlib import sha256
 
 from import_project.config.load import LoadedFeed
 from import_project.config.sources import LocalFolder
-from import_project.errors import ImportProjectError, LoginRefused, SourceError, SourceUnreachable, StoreError
+from import_project.errors import ImportProjectError, LoginSpared, SourceError, SourceUnreachable, StoreError
 from import_project.pipeline.compare import Steady, compare
 from import_project.pipeline.logins import lasting, opened
 from import_project.pipeline.order import pick
@@ -58,7 +58,7 @@ async def see(
         looked = await _poll(parts, loaded, within)
     except ImportProjectError as error:
         with suppress(StoreError):
-            if not isinstance(error, LoginRefused):  # which is counted where it was tried
+            if not isinstance(error, LoginSpared):  # why it was refused is known, and says more
                 parts.ledger.sightings.poll_failed(loaded.name, error.at(feed=loaded.name).line, parts.clock())
         if not isinstance(error, SourceError):
             raise

@@ -1,6 +1,7 @@
 """A login that is refused is tried less and less often, and at once where something was done about it."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import see
 from import_project.pipeline.steps import steps_of
 from import_project.records.files import Refusals
+from import_project.sources.base import Source
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.drops import drop_bgmax
 from import_project_tests.servers import SftpPeer
@@ -142,3 +144,17 @@ def test_connection_that_fails_is_tried_at_every_poll(installation: Installation
             installation.poll(parts, away)
     assert installation.poll(parts, "bankgiro") == ()
     assert len(installation.poll(parts, "bankgiro")) == 1
+
+
+def test_refusal_of_a_source_that_locks_no_account_is_told_and_not_spared(installation: Installation) -> None:
+    """As of a bucket: no session is begun, and keys are no account."""
+
+    def refused(_feed: object) -> Source:
+        raise LoginRefused("the keys are wrong")
+
+    parts = replace(installation.parts(), open_source=refused)
+    for _ in range(5):
+        with pytest.raises(LoginRefused) as error:
+            installation.poll(parts, "orders")
+        assert not isinstance(error.value, LoginSpared)
+    assert parts.ledger.sightings.poll_errors()["orders"] == "feed orders: the keys are wrong"
