@@ -7,8 +7,8 @@ BIN := $(VENV)/bin
 HOME_DIR ?= .demo
 # Many tests wait for daemons and servers; those of one file stay together, for they share what they start.
 SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
-# Where pip-audit asks for advisories.
-ADVISORIES := https://pypi.org/pypi/pip/24.0/json
+# Where advisories are looked up: the OSV database, or a mirror of it.
+ADVISORIES := https://api.osv.dev/v1
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet
 
 .PHONY: help install demo dev test test-peers proof long soak audit sbom lint fix fuzz bench lock clean
@@ -74,9 +74,10 @@ $(VENV)-audit/done: requirements/audit.txt
 	@touch $@
 
 audit: ## Look for known weaknesses in the pinned dependencies (UNREACHABLE=pass: without a network say so, no more)
-	@if $(PYTHON) -c 'import urllib.request as web; web.urlopen("$(ADVISORIES)", timeout=10)' 2>/dev/null; then \
+	@if $(PYTHON) -c 'import urllib.request as web; web.urlopen("$(ADVISORIES)/vulns/PYSEC-2023-74", timeout=10)' 2>/dev/null; then \
 	  $(MAKE) --no-print-directory $(VENV)-audit/done && \
-	  $(VENV)-audit/bin/pip-audit --strict --disable-pip --require-hashes -r requirements/run.txt; \
+	  $(VENV)-audit/bin/pip-audit --vulnerability-service osv --osv-url $(ADVISORIES)/query \
+	    --strict --disable-pip --no-deps -r requirements/run.txt; \
 	else \
 	  echo "NOT AUDITED: $(ADVISORIES) does not answer"; test "$(UNREACHABLE)" = pass; \
 	fi

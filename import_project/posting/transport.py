@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
+from import_project.at_exit import let_threads_leave
+
 if TYPE_CHECKING:
     from pyreqwest.client import Client
 
@@ -55,6 +57,7 @@ def _client(
     )
     if authorities:
         builder = builder.add_root_certificate_pem(authorities)
+    let_threads_leave()
     return builder.build()
 
 

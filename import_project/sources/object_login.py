@@ -11,6 +11,7 @@ from email.utils import format_datetime
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
+from import_project.at_exit import let_threads_leave
 from import_project.errors import ConfigError, FileVanished, LoginRefused, SourceDenied, SourceError, SourceUnreachable
 
 # By kind: how errors name the place, what the source is called, the cloud's own endpoint.
@@ -81,6 +82,7 @@ def client(place: ObjectPlace, headers: dict[str, str] | None = None, *, patient
     except ImportError:
         advice = "pip install 'import_project[objects]'"
         raise ConfigError(f"{_KINDS[place.kind][1]} source needs obstore", do=advice) from None
+    let_threads_leave()
     common: dict[str, Any] = {
         "client_options": {
             "allow_http": place.address.startswith("http://"),

@@ -1,5 +1,6 @@
 """What an asset tells of itself and of each file, and what a dry run leaves as it was."""
 
+import os
 from typing import Any
 
 import dagster as dg
@@ -124,6 +125,7 @@ def test_dry_run_of_what_came_before_ends_where_a_run_would(location: Location, 
     feeds, _ = load_feeds(location.feeds, location.installation.environ)
     changed = build_definitions(feeds, []).get_repository_def()
     (inbox / files.ORDERS_NAME).write_bytes(files.orders_csv().replace(b"AB-", b"CD-"))
+    os.utime(inbox / files.ORDERS_NAME, (1_700_000_000, 1_700_000_000))  # not within the second of the one before
     key = next(r.partition_key for r in _until(location, 2) if r.partition_key != copy) or ""
     refused = changed.get_job("orders_job").execute_in_process(
         instance=location.instance, partition_key=key, run_config=DRY, raise_on_error=False

@@ -1,43 +1,20 @@
 """The real Dagster daemon with real sensors: a partner that hangs delays nobody, and feeds come, change and go without a
 restart. Slow, so all of it is one story."""
 
-import os
 import shutil
-import signal
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import yaml
 
 from import_project.demo import files
+from import_project_tests.children import ROOT, daemon
 from import_project_tests.http_servers import ApiPeer, webhook_peer
 from import_project_tests.installation import FEEDS, Installation, environment
 from import_project_tests.mail_server import mail_peer
 from import_project_tests.sources.test_sftp import silent_server
-
-ROOT = Path(__file__).parents[2]
-
-
-@contextmanager
-def daemon(environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(ROOT / "workspace.yaml")]
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, env=environ, stdout=out, stderr=out, start_new_session=True) as child,
-    ):
-        try:
-            yield child
-        finally:
-            os.killpg(child.pid, signal.SIGTERM)
-            try:
-                child.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
 
 
 def until(true: Callable[[], bool], seconds: float, log: Path) -> float:

@@ -1,51 +1,23 @@
 """Several machines, as `deploy/celery` sets them up: PostgreSQL, Redis, a daemon, and Celery workers, one of which is
 killed half way."""
 
-import os
 import shutil
 import signal
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 
 import psycopg
 import pytest
 
 from import_project.demo import files
+from import_project_tests.children import BIN, ROOT, child, daemon, end
 from import_project_tests.http_servers import ApiPeer
-from import_project_tests.installation import FEEDS, Installation, environment
+from import_project_tests.installation import Installation, environment
 from import_project_tests.servers import SftpPeer, postgres, redis
 
-ROOT = FEEDS.parent
 FILES = 200
-BIN = Path(sys.executable).parent
-
-
-@contextmanager
-def child(command: list[str], environ: dict[str, str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    with (
-        log.open("ab") as out,
-        subprocess.Popen(command, env=environ, stdout=out, stderr=out, start_new_session=True) as process,
-    ):
-        try:
-            yield process
-        finally:
-            end(process, signal.SIGTERM)
-            try:
-                process.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                end(process, signal.SIGKILL)
-
-
-def end(process: subprocess.Popen[bytes], number: int) -> None:
-    try:
-        os.killpg(process.pid, number)
-    except ProcessLookupError:
-        return
 
 
 def worker(name: str) -> list[str]:
@@ -101,9 +73,8 @@ def test_two_workers_of_which_one_is_killed_import_every_file_once(
         def done() -> int:
             return sum(o.state == "done" for o in parts.ledger.outcomes.all())
 
-        daemon = [str(BIN / "dagster-daemon"), "run", "-w", str(ROOT / "workspace.yaml")]
         with (
-            child(daemon, environ, tmp_path / "daemon.log"),
+            daemon(environ, tmp_path / "daemon.log"),
             child(worker("one"), environ, tmp_path / "one.log") as killed,
             child(worker("two"), environ, tmp_path / "two.log"),
         ):

@@ -3,17 +3,13 @@ go. Memory and descriptors of what lives long are noted all the while; at the en
 all feeds.
 """
 
-import os
 import random
 import shutil
-import signal
 import statistics
-import subprocess
-import sys
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
@@ -23,12 +19,12 @@ import psutil  # type: ignore[import-untyped]
 import yaml
 
 from import_project.pipeline.parts import Parts
+from import_project_tests.children import ROOT, daemon
 from import_project_tests.http_servers import ApiPeer, api_peer
 from import_project_tests.installation import Installation, environment, rewrite_feed
 from import_project_tests.proof.oracle import Oracle, orders
 from import_project_tests.servers import SftpFaults, SftpPeer, sftp_peer
 
-ROOT = Path(__file__).parents[2]
 FEEDS, FROM_SFTP = 10, 3
 #: Seconds: between two samples, between two files, how long a fault lasts and what follows it, and until all has ended: a file
 #: that failed seven times is tried again after 32 minutes.
@@ -151,23 +147,6 @@ class Soak:
             oracle.check_archive(self.inboxes[feed])
 
 
-@contextmanager
-def _daemon(environ: dict[str, str], log: Path) -> Iterator[psutil.Process]:
-    command = [str(Path(sys.executable).with_name("dagster-daemon")), "run", "-w", str(ROOT / "workspace.yaml")]
-    with (
-        log.open("wb") as out,
-        subprocess.Popen(command, env=environ, stdout=out, stderr=out, start_new_session=True) as child,
-    ):
-        try:
-            yield psutil.Process(child.pid)
-        finally:
-            os.killpg(child.pid, signal.SIGTERM)
-            try:
-                child.wait(timeout=20)
-            except subprocess.TimeoutExpired:
-                os.killpg(child.pid, signal.SIGKILL)
-
-
 def _sample(daemon: psutil.Process, began: float) -> Sample:
     assert daemon.status() != psutil.STATUS_ZOMBIE, "the daemon has ended"
     uses = {"daemon": _use(daemon)}
@@ -197,7 +176,8 @@ def soak(home: Path, seconds: float, seed: int) -> list[Sample]:
         made = Soak.make(
             home / "home", stack.enter_context(sftp_peer(home / "sftp")), stack.enter_context(api_peer()), seed
         )
-        daemon = stack.enter_context(_daemon(environment(made.installation) | {"DAGSTER_HOME": str(instance)}, log))
+        environ = environment(made.installation) | {"DAGSTER_HOME": str(instance)}
+        running = psutil.Process(stack.enter_context(daemon(environ, log)).pid)
         parts = made.installation.parts()
         stack.callback(parts.close)
         began = time.monotonic()
@@ -205,7 +185,7 @@ def soak(home: Path, seconds: float, seed: int) -> list[Sample]:
         rests = True
         while (now := time.monotonic()) < began + seconds:
             if now >= due["sample"]:
-                samples.append(_sample(daemon, began))
+                samples.append(_sample(running, began))
                 due["sample"] += SAMPLE
             if now >= due["drop"]:
                 made.drop()

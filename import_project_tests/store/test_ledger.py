@@ -1,39 +1,26 @@
 """The ledger, the same tests on SQLite and on PostgreSQL."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
-from alembic.autogenerate import compare_metadata
-from alembic.migration import MigrationContext
 
-from import_project.errors import ClaimLost, ConfigError, FileVanished, LedgerUnavailable
+from import_project.errors import ClaimLost, FileVanished
 from import_project.records.alerts import Alert, Undelivered
 from import_project.records.files import Arrival, ArrivalState, Claim, Landed, Listed
 from import_project.records.outcomes import Counts
 from import_project.records.postings import Answer, Draft, PostingKind, PostingState
 from import_project.records.statements import Filed, Statement
 from import_project.store.ledger import Ledger
-from import_project.store.ledger.database import newest, upgrade
 from import_project.store.ledger.decisions import posting_key
-from import_project.store.ledger.tables import metadata
 
 NOW = datetime(2026, 11, 21, 12, 0, 0, 123456, tzinfo=UTC)
 LEASE = timedelta(seconds=60)
 SHA = "ab" * 32
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    made = Ledger(url if request.param == "sqlite" else request.getfixturevalue("postgres_database"))
-    yield made
-    made.close()
 
 
 def due(ledger: Ledger, now: datetime) -> list[Arrival]:
@@ -53,46 +40,6 @@ def claimed(ledger: Ledger, owner: str = "r1", now: datetime = NOW) -> Claim:
 
 def draft(subject: str, part: int = 0, body: str = "{}") -> Draft:
     return Draft(subject=subject, part=part, kind=PostingKind.ROW, row_number=ord(subject), path="/orders", body=body)
-
-
-def test_migrations_make_the_tables_that_the_code_knows(ledger: Ledger) -> None:
-    ledger.sightings.unended("f")
-    with ledger.database.engine.connect() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
-        differences = compare_metadata(context, metadata)
-    assert differences == []
-
-
-@pytest.mark.parametrize("revision", ["0001", "0002", "0003", "0005", "0006"])
-def test_ledger_of_an_earlier_release_is_brought_up_when_it_is_opened(ledger: Ledger, revision: str) -> None:
-    with ledger.database.engine.execution_options(write=True).begin() as connection:
-        upgrade(connection, revision)
-    ledger.sightings.unended("f")
-    with ledger.database.engine.connect() as connection:
-        context = MigrationContext.configure(connection)
-        assert context.get_current_revision() == newest()
-        assert compare_metadata(context, metadata) == []
-
-
-def test_two_processes_may_open_an_empty_ledger_at_once(ledger: Ledger) -> None:
-    url = ledger.database.url.render_as_string(hide_password=False)
-    ledgers = [Ledger(url) for _ in range(4)]
-    failures: list[Exception] = []
-
-    def open_it(one: Ledger) -> None:
-        try:
-            one.sightings.unended("f")
-        except Exception as error:  # noqa: BLE001 - whatever it is, the test tells it
-            failures.append(error)
-
-    threads = [threading.Thread(target=open_it, args=(one,)) for one in ledgers]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    for one in ledgers:
-        one.close()
-    assert failures == []
 
 
 def test_times_come_back_aware_and_exact(ledger: Ledger) -> None:
@@ -209,6 +156,34 @@ def test_of_two_feeds_one_is_first_whatever_the_clocks_say(ledger: Ledger) -> No
     assert first() == "g"
 
 
+def test_of_feeds_that_bring_one_file_at_once_one_is_first(ledger: Ledger) -> None:
+    """Each with a connection and a clock of its own, as several machines have; each asks as soon as it has landed."""
+    feeds, files = ["a", "b", "c"], [f"{number:064x}" for number in range(12)]
+    url = ledger.database.url.render_as_string(hide_password=False)
+    ledger.sightings.unended("a")
+    together, first = threading.Barrier(len(feeds), timeout=60), dict[str, list[str]]()
+
+    def bring(feed: str, clock: datetime) -> None:
+        own = Ledger(url)
+        listed = [Listed(name=one, size=3, mtime=NOW) for one in files]
+        own.sightings.see(feed, [(one, 0, None) for one in listed], NOW)
+        own.sightings.ready([(arrival.id, arrival.name) for arrival in own.sightings.unended(feed)])
+        for one in files:
+            claim = own.arrivals.claim(feed, one, owner=feed, now=NOW, lease=LEASE)[1]
+            together.wait()
+            own.arrivals.landed(claim, Landed(sha256=one, size=3), clock)
+            found = own.arrivals.first_bringer(one)
+            first.setdefault(one, []).extend([feed] if found is not None and found.feed == feed else [])
+        own.close()
+
+    some = [threading.Thread(target=bring, args=(feed, NOW - timedelta(hours=n))) for n, feed in enumerate(feeds)]
+    for thread in some:
+        thread.start()
+    for thread in some:
+        thread.join()
+    assert [len(first[one]) for one in files] == [1] * len(files)
+
+
 def test_subject_is_decided_once_and_its_posting_never_changes(ledger: Ledger) -> None:
     ready(ledger)
     claim = claimed(ledger)
@@ -270,25 +245,6 @@ def test_alert_waits_until_all_have_it_and_is_raised_once(ledger: Ledger) -> Non
     assert ledger.alerts.undelivered(one, NOW) is None
     assert ledger.alerts.waiting() == []
     assert ledger.alerts.newest(9) == [(one, NOW, NOW)]
-
-
-@pytest.mark.parametrize(
-    ("url", "told"),
-    [("no url", "the ledger's URL cannot be read"), ("mysql://h/d", "the ledger cannot live in mysql")],
-)
-def test_urls_that_are_no_ledger(url: str, told: str) -> None:
-    with pytest.raises(ConfigError, match=told):
-        Ledger(url)
-
-
-def test_database_that_does_not_answer_is_a_named_error(tmp_path: Path) -> None:
-    ledger = Ledger("postgresql://u:hunter2@127.0.0.1:1/d")
-    with pytest.raises(LedgerUnavailable) as error:
-        ledger.sightings.unended("f")
-    assert "hunter2" not in str(error.value)
-    (tmp_path / "folder.db").mkdir()
-    with pytest.raises(LedgerUnavailable):
-        Ledger(f"sqlite:///{tmp_path}/folder.db").sightings.unended("f")
 
 
 def test_large_files_are_frozen_whole_in_several_transactions(ledger: Ledger) -> None:

@@ -3,11 +3,9 @@ SQLite and on PostgreSQL."""
 
 import itertools
 import threading
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 import sqlalchemy as sa
@@ -22,14 +20,6 @@ from import_project.store.ledger.tables import audit
 NOW = datetime(2026, 11, 25, 12, 0, 0, 123456, tzinfo=UTC)
 SHA = "ab" * 32
 READY, UNKNOWN, DONE, REJECTED, DEAD = (PostingState(s) for s in ("ready", "unknown", "done", "rejected", "dead"))
-
-
-@pytest.fixture(params=["sqlite", "postgresql"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Ledger]:
-    url = f"sqlite:///{tmp_path}/ledger.db"
-    made = Ledger(url if request.param == "sqlite" else request.getfixturevalue("postgres_database"))
-    yield made
-    made.close()
 
 
 @pytest.fixture

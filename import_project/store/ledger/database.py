@@ -1,24 +1,20 @@
 """Opening the ledger's database, bringing it to the newest migration, and its transactions. No tables of its own."""
 
 import errno
-import os
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache, lru_cache
+from functools import cache
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.engine import Connection, Engine
+from sqlalchemy.engine import Connection
 
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
-from import_project.store.disk import disk_errors
+from import_project.store.ledger.engines import shared_engine
 
-_WAL_TRIES = 200
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -33,8 +29,9 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self.url = _url(url)
-        self.engine = _engine(self.url)
-        self._migrated = False
+        self._shared = shared_engine(self.url)
+        self.engine = self._shared.take()
+        self._migrated = self._closed = False
 
     @property
     def sqlite(self) -> bool:
@@ -67,8 +64,10 @@ class Database:
             connection.execute(sa.text("SELECT pg_advisory_xact_lock(:n)"), {"n": number})
 
     def close(self) -> None:
-        """Give all connections back."""
-        self.engine.dispose()
+        """Give all connections back, as soon as nobody in this process uses the database."""
+        if not self._closed:
+            self._closed = True
+            self._shared.give_back()
 
     def _migrate(self) -> None:
         if self._migrated:
@@ -111,61 +110,6 @@ def _url(text: str) -> sa.URL:
     if url.get_backend_name() not in {"sqlite", "postgresql"}:
         raise ConfigError(f"the ledger cannot live in {url.get_backend_name()}", do="use sqlite or postgresql")
     return url
-
-
-def _engine(url: sa.URL) -> Engine:
-    """Return this process's engine of a database: what has been compiled for one poll serves the next. A file that was
-    put in another's place is another database, and so is one that is not there yet."""
-    file = 0
-    if url.get_backend_name() == "sqlite" and url.database:
-        path = Path(url.database)
-        with disk_errors(f"make a folder for the ledger {path}"):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            file = path.stat().st_ino if path.exists() else 0
-    if url.get_backend_name() == "sqlite" and not file:
-        return _build(url)
-    return _made(url, file, os.getpid())
-
-
-@lru_cache(maxsize=16)
-def _made(url: sa.URL, _file: int, _process: int) -> Engine:
-    return _build(url)
-
-
-def _build(url: sa.URL) -> Engine:
-    if url.get_backend_name() == "sqlite":
-        engine = sa.create_engine(url, connect_args={"timeout": 30}, hide_parameters=True)
-        sa.event.listen(engine, "connect", _prepare_sqlite)
-        sa.event.listen(engine, "begin", _begin_sqlite)
-        return engine
-    try:
-        return sa.create_engine(url, pool_pre_ping=True, connect_args={"connect_timeout": 10}, hide_parameters=True)
-    except ModuleNotFoundError as error:
-        raise ConfigError(
-            f"a PostgreSQL ledger needs {error.name}", do="pip install 'import_project[postgres]'"
-        ) from None
-
-
-def _prepare_sqlite(connection: object, _record: object) -> None:
-    """WAL, synced at each commit (a posting's state must outlive a power cut); BEGIN is ours to say."""
-    connection.isolation_level = None  # type: ignore[attr-defined]
-    cursor = connection.cursor()  # type: ignore[attr-defined]
-    for attempt in range(_WAL_TRIES):
-        try:
-            cursor.execute("PRAGMA journal_mode=WAL")
-            break
-        except sqlite3.OperationalError:  # another process is just switching; SQLite's own time-out does not wait here
-            if attempt == _WAL_TRIES - 1:
-                raise
-            time.sleep(0.05)
-    for pragma in ("synchronous=FULL", "foreign_keys=ON"):
-        cursor.execute(f"PRAGMA {pragma}")
-    cursor.close()
-
-
-def _begin_sqlite(connection: Connection) -> None:
-    immediate = connection.get_execution_options().get("write", False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if immediate else "BEGIN")
 
 
 @contextmanager
