@@ -1,5 +1,6 @@
 """`import-project audit`: the log of all decisions and postings, proved and listed."""
 
+import getpass
 import json
 import sys
 from collections import deque
@@ -13,6 +14,7 @@ from import_project.cli.installation import installation, named_feed, print_json
 from import_project.cli.outcome_table import table_console
 from import_project.errors import ConfigError, one_line
 from import_project.pipeline.audit import verify_audit
+from import_project.pipeline.older_ledger import accept, in_words
 from import_project.records.audit import Act, Entry
 
 _MOST_SHOWN = 200
@@ -35,6 +37,13 @@ def verify_audit_log(head: str | None, *, as_json: bool) -> None:
         console.print(f"head {found.head}", highlight=False, soft_wrap=True)
     if found.problems:
         sys.exit(1)
+
+
+def accept_older_ledger(by: str | None, note: str) -> None:
+    """Take a person's word that what an older ledger lacks was seen to; print since when that is."""
+    with installation() as parts:
+        since = accept(parts, by or getpass.getuser(), note)
+    table_console().print(f"accepted; {in_words(since)}", highlight=False, soft_wrap=True)
 
 
 def list_audit(feed: str | None, file: str | None, *, as_json: bool) -> None:

@@ -117,3 +117,16 @@ def list_entries(*, feed: str | None, file: str | None, as_json: bool) -> None:
     from import_project.cli.audit import list_audit
 
     list_audit(feed, file, as_json=as_json)
+
+
+@audit.command("accept")
+@click.option("--note", required=True, help="What was looked at; it is kept in the log.")
+@_BY
+def accept_ledger(*, note: str, by: str | None) -> None:
+    """Say that a ledger restored from a backup counts as it is: what was done since was compared and seen to.
+
+    Until then nothing is sent that may have been sent since, unless the API can be asked or still knows the keys.
+    """
+    from import_project.cli.audit import accept_older_ledger
+
+    accept_older_ledger(by, note)

@@ -47,6 +47,10 @@ class Settings(Strict):
     home: Path = Field(default=Path("home"), description="folder of landing, tables and the default ledger")
     feeds: Path = Field(default=Path("feeds"), description="folder of feed files")
     ledger: str | None = Field(default=None, repr=False, description="ledger database URL; default: SQLite in the home")
+    watermark: Path | None = Field(
+        default=None,
+        description="file that remembers how far the ledger came, best on another disk; default: in the home",
+    )
     objects: Bucket | None = Field(
         default=None, description="object store of landing and tables, such as s3://bucket/prefix; default: in the home"
     )

@@ -27,6 +27,7 @@ from import_project.logs import LOG, write_logs
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
 from import_project.pipeline.expect import late_files
+from import_project.pipeline.older_ledger import tell_older_ledger
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.see import Request, Seen, see
 from import_project.pipeline.wiring import build_parts, channels_of
@@ -84,6 +85,7 @@ def _afterwards(instance: dg.DagsterInstance, parts: Parts, settings: Settings) 
 
     def told() -> None:
         tell_paused_apis(parts)
+        tell_older_ledger(parts)
         send_waiting(parts, channels_of(settings))
 
     for do in (told, lambda: retire(instance, parts, settings)):

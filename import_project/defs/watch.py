@@ -15,6 +15,7 @@ from import_project.defs.runs import feed_of, is_dry, name_of
 from import_project.errors import FileVanished
 from import_project.pipeline.alerts import send_waiting
 from import_project.pipeline.alive import beat
+from import_project.pipeline.older_ledger import tell_older_ledger
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.wiring import channels_of
 from import_project.records.files import ArrivalState
@@ -90,6 +91,7 @@ def watch_sensors(context: dg.SensorEvaluationContext, parts: dg.ResourceParam[P
             told += _tell_ticks(context.instance, parts, state)
     _tell_stuck_runs(context.instance, parts, timedelta(minutes=settings.stuck_minutes))
     tell_paused_apis(parts)
+    tell_older_ledger(parts)
     _tell_silent_daemons(context.instance, parts)
     if not stopped or not all(stopped):  # where people have stopped all of them, no feed is evaluated
         beat(parts)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from import_project.pipeline.older_ledger import ACCEPT, in_words
 from import_project.pipeline.parts import Parts
 from import_project.records.audit import FIRST, Act, Entry, request_digest
 from import_project.records.postings import KeptPosting
@@ -36,6 +37,8 @@ def verify_audit(parts: Parts, head: str | None = None) -> Audited:
             problems.append(f"entry {entry.number} is not what was written, or the one before it is not")
         count, last = entry.number, entry.hash
         noted |= last == head
+    if since := log.missing_since():
+        problems.append(f"{in_words(since)}: {ACCEPT}")
     if not count:
         problems.append("the log has no entry, not even its first")
     if head is not None and not noted:

@@ -14,6 +14,7 @@ from import_project.frames import DECISIONS, IDENTITY, ROW_NUMBER
 from import_project.pipeline.freeze import freeze
 from import_project.pipeline.hold import Facts, Held, also_held
 from import_project.pipeline.identity import subject
+from import_project.pipeline.older_ledger import box_of
 from import_project.pipeline.quarantine import IDENTITY_NOW
 from import_project.pipeline.requests import request_of
 from import_project.pipeline.skip import left_out
@@ -83,7 +84,7 @@ async def _send(held: Held, *kinds: PostingKind) -> dict[str, int]:
     async with _client(held, kinds[0]) as client:
         outbox = Outbox(
             client,
-            parts.ledger.postings,
+            box_of(parts),
             parts.ledger.apis,
             held.claim,
             held.sha256,

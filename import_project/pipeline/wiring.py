@@ -20,6 +20,7 @@ from import_project.store.landing import Landing
 from import_project.store.ledger import Ledger
 from import_project.store.objects import Objects
 from import_project.store.tables import DryTables, Tables
+from import_project.store.watermark import Watermark
 
 
 def build_parts(
@@ -40,7 +41,7 @@ def build_parts(
         sweep(folder, "*")
         tables = DryTables(folder / dry_run, tables)
     return Parts(
-        ledger=Ledger(settings.ledger_url),
+        ledger=Ledger(settings.ledger_url, Watermark(settings.watermark or settings.home / "ledger.mark")),
         landing=Landing(settings.home / "landing", objects),
         tables=tables,
         clock=lambda: datetime.now(UTC),

@@ -92,7 +92,10 @@ async def planned(
 
 
 def _parked(posting: Posting, look_up: str | None = None) -> Verdict:
-    told = f"sent first at {posting.sent_at:%Y-%m-%d %H:%M} UTC, and the API no longer knows its key for certain; "
+    first = (
+        "sent first at" if posting.attempts else "the ledger is older than what was done, it may have been sent since"
+    )
+    told = f"{first} {posting.sent_at:%Y-%m-%d %H:%M} UTC, and the API no longer knows its key for certain; "
     told += f"it cannot be looked up: {look_up}; " if look_up else ""
     told += f"the last answer: {posting.receipt or 'none'}"
     return Verdict(state=PostingState.DEAD, told=clean(told), repeats=posting.repeats)

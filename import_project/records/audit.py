@@ -13,7 +13,8 @@ FIRST = "0" * 64
 
 
 class Act(StrEnum):
-    """What was done: the log begun, decided, sent to the API, answered, told by a person, or done at the front desk."""
+    """What was done: the log begun, decided, sent to the API, answered, told by a person, done at the front desk, or an
+    older ledger accepted."""
 
     BEGUN = "begun"
     DECIDED = "decided"
@@ -21,6 +22,7 @@ class Act(StrEnum):
     ANSWERED = "answered"
     BY_HAND = "by_hand"
     DESK = "desk"
+    ACCEPTED = "accepted"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +43,17 @@ class Entry:
         at = self.at.astimezone(UTC).isoformat(timespec="microseconds")
         told = [before, self.number, at, self.what, self.feed, self.sha256, self.done_by, self.facts]
         return digest(json.dumps(told, ensure_ascii=False, separators=(",", ":")))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mark:
+    """How far a ledger's log had come: number, hash and time (aware UTC) of an entry. `ledger` is its first entry's
+    hash, which no other ledger has."""
+
+    ledger: str
+    number: int
+    hash: str
+    at: datetime
 
 
 def digest(text: str) -> str:

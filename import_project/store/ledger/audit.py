@@ -2,13 +2,13 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
-from import_project.records.audit import FIRST, Act, Entry, as_facts
+from import_project.records.audit import FIRST, Act, Entry, Mark, as_facts
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import audit, postings
 
@@ -16,6 +16,8 @@ _AT_ONCE = 1_000
 #: An entry about thousands of decisions is a megabyte.
 _ENTRIES_AT_ONCE = 16
 _FIELDS = [audit.c[name] for name in Entry.__slots__]
+#: Since when acts may be missing from a ledger that has nothing of the one before.
+_EVER = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 def append(
@@ -56,8 +58,30 @@ def append_all(database: Database, connection: Connection, what: Act, some: Sequ
         )
         before = entry.chained(before)
         rows.append({**{name: getattr(entry, name) for name in Entry.__slots__}, "hash": before})
-    if rows:
-        connection.execute(sa.insert(audit), rows)
+    if not rows:
+        return
+    connection.execute(sa.insert(audit), rows)
+    known = None if database.watermark is None else database.watermark.read()
+    if what is Act.ACCEPTED or missing_since(connection, known) is None:
+        first = connection.execute(sa.select(audit.c.hash).where(audit.c.number == 1)).scalar_one()
+        database.reached(connection, Mark(ledger=first, number=number, hash=before, at=now))
+
+
+def missing_since(connection: Connection, known: Mark | None) -> datetime | None:
+    """Return since when acts may be missing from a ledger that should hold the entry `known`; None: none is."""
+    if known is None:
+        return None
+    of = sa.select(audit.c.hash).where(audit.c.number == sa.bindparam("number"))
+    if connection.execute(of, {"number": known.number}).scalar_one_or_none() == known.hash:
+        return None
+    accepted = sa.select(audit.c.number).where(audit.c.feed == "", audit.c.sha256 == "")  # by an index
+    accepted = accepted.where(audit.c.what == Act.ACCEPTED, audit.c.at >= known.at).limit(1)
+    if connection.execute(accepted).first() is not None:
+        return None
+    if connection.execute(of, {"number": 1}).scalar_one_or_none() != known.ledger:
+        return _EVER
+    before = sa.select(audit.c.at).where(audit.c.at <= known.at).order_by(audit.c.number.desc()).limit(1)
+    return connection.execute(before).scalar_one_or_none() or _EVER  # what is behind it was done since
 
 
 class Audit:
@@ -79,6 +103,19 @@ class Audit:
             if len(rows) < _ENTRIES_AT_ONCE:
                 return
             after = rows[-1].number
+
+    def missing_since(self) -> datetime | None:
+        """Return since when acts may be missing from this ledger, for it does not hold what it once came to: it was
+        restored from a backup, or is another one. Aware UTC; None: none is, or a person has accepted it."""
+        known = None if self._database.watermark is None else self._database.watermark.read()
+        with self._database.read() as connection:
+            return missing_since(connection, known)
+
+    def accept(self, by: str, note: str, now: datetime) -> None:
+        """Note a person's word that what is missing was seen to: the ledger counts from now on as it is."""
+        with self._database.write() as connection:
+            facts = {"note": note}
+            append(self._database, connection, Act.ACCEPTED, facts, feed="", file="", by=by, now=now)
 
     def files(self) -> list[tuple[str, str]]:
         """Return feed and id of every file that has postings or entries."""

@@ -13,8 +13,11 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import Connection
 
 from import_project.errors import ConfigError, LedgerUnavailable, StoreFull
+from import_project.records.audit import Mark
 from import_project.store.ledger.engines import shared_engine
+from import_project.store.watermark import Watermark
 
+_REACHED = "import_project: entry that was reached"
 _MIGRATIONS = Path(__file__).with_name("migrations")
 
 
@@ -25,10 +28,12 @@ def newest() -> str:
 
 
 class Database:
-    """One engine, with `read` for queries and `write` for transactions that change something."""
+    """One engine, with `read` for queries and `write` for transactions that change something; the `watermark` learns
+    how far those came."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, watermark: Watermark | None = None) -> None:
         self.url = _url(url)
+        self.watermark = watermark
         self._shared = shared_engine(self.url)
         self.engine = self._shared.take()
         self._migrated = self._closed = False
@@ -50,7 +55,15 @@ class Database:
         """A transaction: all of it is kept, or nothing. On SQLite it takes the write lock at once."""
         self._migrate()
         with _database_errors(), self.engine.execution_options(write=True).begin() as connection:
+            connection.info.pop(_REACHED, None)
             yield connection
+            mark: Mark | None = connection.info.pop(_REACHED, None)
+        if mark is not None and self.watermark is not None:
+            self.watermark.write(mark)
+
+    def reached(self, connection: Connection, mark: Mark) -> None:
+        """Let the watermark tell of an entry as soon as its transaction is kept."""
+        connection.info[_REACHED] = mark
 
     def insert_new(self, table: sa.Table) -> Any:
         """An INSERT that leaves rows alone whose key exists."""

@@ -16,13 +16,15 @@ from import_project.store.ledger.sightings import Sightings
 from import_project.store.ledger.statements import Statements
 from import_project.store.ledger.steps import Steps
 from import_project.store.ledger.tokens import Tokens
+from import_project.store.watermark import Watermark
 
 
 class Ledger:
-    """Opens the database at `url` (sqlite or postgresql) when it is first asked something."""
+    """Opens the database at `url` (sqlite or postgresql) when it is first asked something. Without a `watermark` nobody
+    notices that it is older than what was done."""
 
-    def __init__(self, url: str) -> None:
-        self.database = Database(url)
+    def __init__(self, url: str, watermark: Watermark | None = None) -> None:
+        self.database = Database(url, watermark)
         self.arrivals = Arrivals(self.database)
         self.sightings = Sightings(self.database)
         self.decisions = Decisions(self.database)
