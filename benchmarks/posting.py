@@ -15,7 +15,8 @@ import httpx
 
 from benchmarks.figure import Figure, Taken, compared, turns
 from import_project.posting.client import ImportApiClient
-from import_project.posting.outbox import Outbox, Time
+from import_project.posting.outbox import Outbox
+from import_project.posting.waits import Time
 from import_project.records.endpoints import Endpoint
 from import_project.records.files import Claim, Listed
 from import_project.records.postings import Draft, PostingKind, PostingState

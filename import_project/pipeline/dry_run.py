@@ -17,6 +17,7 @@ from import_project.errors import ConfigError, FileVanished, ImportProjectError,
 from import_project.pipeline.conclude import kinds_of, sums_of
 from import_project.pipeline.freeze import REPEATED, WOULD_POST, waiting, would_decide
 from import_project.pipeline.hold import Facts, Held
+from import_project.pipeline.lease import Lease
 from import_project.pipeline.logins import opened
 from import_project.pipeline.open_invoices import fetch_invoices
 from import_project.pipeline.parts import Parts
@@ -39,7 +40,8 @@ def dry_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
     arrival = parts.ledger.arrivals.of(loaded.name, partition)
     claim = Claim(arrival_id=arrival.id, feed=loaded.name, partition=partition, owner=owner, token=_REFUSED)
     known = replace(arrival, sha256=file_id(parts, loaded.name, partition))
-    held = Held(parts=parts, loaded=loaded, arrival=known, claim=claim)
+    lease = Lease(parts.lease, parts.clock)
+    held = Held(parts=parts, loaded=loaded, arrival=known, claim=claim, lease=lease)
     began = parts.clock()
     attempt = parts.ledger.steps.begin(arrival.id, owner, step, began, dry_run=True)
     state, told, facts = StepState.FAILED, None, None

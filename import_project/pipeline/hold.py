@@ -22,6 +22,7 @@ from import_project.errors import (
 )
 from import_project.frames import DECISIONS
 from import_project.pipeline.aside import try_move_aside
+from import_project.pipeline.lease import Lease
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.tell import tell, tell_step
 from import_project.records.files import Arrival, ArrivalState, Claim
@@ -37,12 +38,13 @@ FIRST, LAST = "receive", "conclude"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Held:
-    """A file that this run may act on. `arrival` is as it stood when the step began."""
+    """A file that this run may act on, as long as its `lease` holds. `arrival` is as it stood when the step began."""
 
     parts: Parts
     loaded: LoadedFeed
     arrival: Arrival
     claim: Claim
+    lease: Lease
 
     @property
     def feed(self) -> str:
@@ -82,7 +84,7 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
     held = _claimed(parts, loaded, partition, owner, step.__name__)
     noted = _Noted()
     try:
-        with _renewed(parts, held.claim), _noted(held, step.__name__, noted):
+        with _renewed(held), _noted(held, step.__name__, noted):
             noted.facts = asyncio.run(_awaited(step, held))
             if noted.facts is None:
                 noted.then = Happening.SKIP
@@ -95,7 +97,7 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
 
 
 def _claimed(parts: Parts, loaded: LoadedFeed, partition: str, owner: str, step: str) -> Held:
-    arrivals, now = parts.ledger.arrivals, parts.clock()
+    arrivals, now, lease = parts.ledger.arrivals, parts.clock(), Lease(parts.lease, parts.clock)
     try:
         arrival, claim = arrivals.claim(loaded.name, partition, owner=owner, now=now, lease=parts.lease)
     except ClaimLost as lost:
@@ -104,7 +106,7 @@ def _claimed(parts: Parts, loaded: LoadedFeed, partition: str, owner: str, step:
             attempt = parts.ledger.steps.begin(known, owner, step, now, holds=False)
             parts.ledger.steps.end(attempt, StepState.CUT_OFF, parts.clock(), error=str(lost))
         raise
-    return Held(parts=parts, loaded=loaded, arrival=arrival, claim=claim)
+    return Held(parts=parts, loaded=loaded, arrival=arrival, claim=claim, lease=lease)
 
 
 @dataclass(slots=True)
@@ -177,13 +179,14 @@ def _tell(held: Held, step: str, what: Happening, error: str | None) -> None:
 @contextmanager
 def also_held(held: Held, partition: str) -> Iterator[Held]:
     """Hold another file of the feed for a while, for the same run. Raises ClaimLost when another run holds it."""
-    parts, owner = held.parts, held.claim.owner
+    parts, owner, lease = held.parts, held.claim.owner, Lease(held.parts.lease, held.parts.clock)
     arrival, claim = parts.ledger.arrivals.claim(
         held.feed, partition, owner=owner, now=parts.clock(), lease=parts.lease
     )
+    other = Held(parts=parts, loaded=held.loaded, arrival=arrival, claim=claim, lease=lease)
     try:
-        with _renewed(parts, claim):
-            yield Held(parts=parts, loaded=held.loaded, arrival=arrival, claim=claim)
+        with _renewed(other):
+            yield other
     finally:
         with suppress(StoreError):  # taken over, or a ledger that fails: the lease lapses by itself
             parts.ledger.arrivals.release(claim)
@@ -224,14 +227,16 @@ def _try_later(held: Held, error: str) -> None:
 
 
 @contextmanager
-def _renewed(parts: Parts, claim: Claim) -> Iterator[None]:
+def _renewed(held: Held) -> Iterator[None]:
     """Renew the lease three times in its life, from a thread, until the block ends."""
-    done = threading.Event()
+    parts, claim, done = held.parts, held.claim, threading.Event()
 
     def keep() -> None:
         while not done.wait(parts.lease.total_seconds() / 3):
+            until = held.lease.from_now()
             try:
-                parts.ledger.arrivals.renew(claim, until=parts.clock() + parts.lease)
+                parts.ledger.arrivals.renew(claim, until=until[0])
+                held.lease.renewed(until)
             except LedgerUnavailable:
                 continue  # the step itself will meet the same trouble and say so
             except ImportProjectError:

@@ -20,7 +20,8 @@ from import_project.pipeline.requests import request_of
 from import_project.pipeline.skip import left_out
 from import_project.posting.callback import CallbackClient, CellType, match_of, row_of
 from import_project.posting.client import ImportApiClient
-from import_project.posting.outbox import Outbox, Time
+from import_project.posting.outbox import Outbox
+from import_project.posting.waits import Time
 from import_project.records.postings import Draft, PostingKind
 from import_project.validation.schema import RowSchema
 
@@ -91,7 +92,7 @@ async def _send(held: Held, *kinds: PostingKind) -> dict[str, int]:
             target=held.loaded.target,
             terms=held.loaded.terms,
             routes=held.loaded.routes,
-            time=Time(clock=parts.clock, sleep=parts.sleep, chance=parts.chance),
+            time=Time(clock=parts.clock, sleep=parts.sleep, chance=parts.chance, over=lambda: held.lease.over),
         )
         sent = await outbox.send(kinds)
     return {"sent": sent.done, "rejected": sent.rejected, **({"dead": sent.dead} if sent.dead else {})}

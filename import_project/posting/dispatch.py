@@ -8,6 +8,7 @@ from typing import Protocol
 
 from import_project.posting.answers import Judged, Reply, Stop, Verdict, slow_down
 from import_project.posting.batches import content_of, replies_of
+from import_project.posting.waits import Time
 from import_project.records.endpoints import Batch, Endpoint
 from import_project.records.postings import Posting, PostingKind
 
@@ -33,13 +34,14 @@ class _Flight:
     """`row`: failures in a row; `held`: the API wants no more now."""
 
     most: int
+    over: Callable[[], bool]
     row: int = 0
     held: bool = False
     judged: list[Judged] = field(default_factory=list)
 
     @property
     def stopped(self) -> bool:
-        return self.held or self.row >= self.most
+        return self.held or self.row >= self.most or self.over()
 
     def take_in(self, posting: Posting, reply: Reply, verdict: Verdict) -> None:
         self.row = self.row + 1 if verdict.fault else 0
@@ -59,22 +61,22 @@ async def dispatch(
     *,
     most_failures: int,
     slots: Iterator[datetime] | None = None,
-    clock: Callable[[], datetime],
-    sleep: Callable[[float], Awaitable[object]],
+    time: Time,
 ) -> list[Judged]:
-    """Send requests. After `most_failures` in a row, when the API refuses us or asks for peace, the rest is not tried.
+    """Send requests. After `most_failures` in a row, when the API refuses us or asks for peace, or once time is over,
+    the rest is not tried.
 
     `slots` are the moments at which requests may leave, one each. The result is in the order of the postings.
     """
-    flight = _Flight(most=most_failures)
+    flight = _Flight(most=most_failures, over=time.over)
     groups = iter(requests)
 
     async def worker() -> None:
         for batch, some in groups:
             if slots is not None and not flight.stopped:
-                early = (next(slots) - clock()).total_seconds()
+                early = (next(slots) - time.clock()).total_seconds()
                 if early > 0:
-                    await sleep(early)
+                    await time.sleep(early)
             if flight.stopped:
                 flight.judged += [Judged(posting=p, reply=None, verdict=None) for p in some]
                 continue

@@ -6,7 +6,7 @@ Nothing is held in memory but one chunk of postings, whatever waits.
 
 import asyncio
 import itertools
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -18,7 +18,7 @@ from import_project.posting.chunks import answer_of, held_together, planned
 from import_project.posting.dispatch import Client, dispatch, requests_of
 from import_project.posting.health import after_chunk, longest_peace
 from import_project.posting.look_ups import Asked
-from import_project.posting.waits import jittered
+from import_project.posting.waits import Time, jittered
 from import_project.records.endpoints import Endpoint
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, Answer, Health, Posting, PostingKind, PostingState
@@ -74,15 +74,6 @@ class Gate(Protocol):
 
     def pace(self, api: str, count: int, rate: float, now: datetime) -> datetime:
         """Reserve time for requests at a rate. Returns when the first may leave."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Time:
-    """Time and chance, from outside: `clock` gives aware UTC, `chance` draws from 0 to 1."""
-
-    clock: Callable[[], datetime]
-    sleep: Callable[[float], Awaitable[object]]
-    chance: Callable[[], float]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,7 +246,7 @@ class Outbox:
         return judged, stop
 
     async def _dispatched(self, ready: Sequence[Posting], health: Health, *, probe: bool) -> list[Judged]:
-        if not ready:
+        if not ready or self._time.over():  # the next write tells whether another run has the file
             return []
         marked = await asyncio.to_thread(self._box.sending, self._claim, self._file, ready, self._time.clock())
         requests = list(requests_of([p for p in ready if p.id in marked], self._routes))
@@ -265,8 +256,7 @@ class Outbox:
             self._judge(health),
             most_failures=1 if probe else self._terms.breaking.failures,
             slots=await self._slots(len(requests)),
-            clock=self._time.clock,
-            sleep=self._time.sleep,
+            time=self._time,
         )
 
     def _judge(self, health: Health) -> Callable[[Posting, Reply], Verdict]:

@@ -1,11 +1,24 @@
 """How long to wait before the next try: full jitter, Retry-After, and a budget of time without progress. Pure."""
 
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 
 from import_project.records.terms import Waits
 
 _MOST_DOUBLINGS = 40
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Time:
+    """Time and chance, from outside: `clock` gives aware UTC, `chance` draws from 0 to 1. Once the file may have been
+    taken over, time is `over`: nothing more leaves."""
+
+    clock: Callable[[], datetime]
+    sleep: Callable[[float], Awaitable[object]]
+    chance: Callable[[], float]
+    over: Callable[[], bool] = lambda: False
 
 
 def jittered(waits: Waits, failures: int, chance: float) -> float:

@@ -3,7 +3,7 @@ named place (see `proof.fail_points`).
 
 `python -m import_project_tests.pipeline.kill_child FEED N`; exits with 0 when it came to the end alive. `FAIL_POINT` names
 the place, `PASSED` a file that gets the names of all places that are passed. With `ROUNDS` it polls so often, and a file that
-fails stops none. With `CORRECTED`, rows as JSON, it polls nothing and replays those of the one file there is.
+fails stops none. `LEASE` is how many seconds a claim lasts. With `CORRECTED`, rows as JSON, it polls nothing and replays those of the one file there is.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ def main(feed: str, calls: int) -> None:
         tables=Fused(real.tables, fuse, "tables"),  # type: ignore[arg-type]
         open_source=lambda one: Fused(real.open_source(one), fuse, "source"),
         open_api=lambda one: Fused(real.open_api(one), fuse, "api"),  # type: ignore[arg-type,return-value]
-        lease=timedelta(seconds=30),
+        lease=timedelta(seconds=float(os.environ.get("LEASE", "30"))),
         clock=clock,
         sleep=clock.sleep,
     )

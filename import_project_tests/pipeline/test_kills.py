@@ -110,6 +110,28 @@ def test_run_that_was_stopped_past_its_lease_acts_no_more(installation: Installa
     _check_end(installation, "orders", installation.inbox, (5, 5, 5))
 
 
+@pytest.mark.parametrize(("place", "leave"), [("postings.sending:after", 0), ("api.deliver:before", 1)])
+def test_run_that_was_overtaken_sends_no_more(installation: Installation, api: ApiPeer, place: str, leave: int) -> None:
+    """Even to an API that has forgotten the keys: at most the one request leaves that was already on its way."""
+    (installation.inbox / files.ORDERS_NAME).write_bytes(files.orders_csv())
+    late = start_child(installation, "orders", 1_000_000, 0, FUSE="SIGSTOP", FAIL_POINT=place, LEASE="1")
+    assert late.pid is not None
+    stat = Path(f"/proc/{late.pid}/stat")
+    while stat.read_text("utf-8").rsplit(") ", 1)[1][0] != "T":
+        time.sleep(0.02)
+    time.sleep(1.2)  # its own clock must be past the lease too: nobody else is asked before a request
+    for ahead in (0, 5, 120, 240):
+        run_child(installation, "orders", ahead)
+        if installation.parts().ledger.outcomes.all():
+            break
+    before = len(api.calls)
+    assert len(api.effects) == 5
+    os.kill(late.pid, signal.SIGCONT)
+    late.join(timeout=60)
+    assert len(api.calls) - before <= leave
+    _check_end(installation, "orders", installation.inbox, (5, 5, 5))
+
+
 def _until_done(installation: Installation, feed: str, stride: int, files_in_all: int = 1) -> int:
     """Let each child live a little longer than the last, and the final one for ever; returns the number of kills."""
     kills = 0

@@ -4,7 +4,7 @@ from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 
-from import_project.posting.outbox import Time
+from import_project.posting.waits import Time
 from import_project.records.files import Claim
 from import_project.records.postings import UNSENT, Answer, Health, Posting, PostingKind, PostingState
 from import_project.records.terms import Breaking, Terms, Waits

@@ -7,7 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 from import_project.errors import ImportProjectError
 from import_project.posting.client import ImportApiClient
-from import_project.posting.outbox import Outbox, Time
+from import_project.posting.outbox import Outbox
+from import_project.posting.waits import Time
 from import_project.records.endpoints import Endpoint, LookUp
 from import_project.records.postings import PostingKind
 from import_project.records.terms import Breaking, Terms, Waits
