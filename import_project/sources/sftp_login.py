@@ -29,12 +29,17 @@ _CIPHERS = (
     "aes192-ctr",
     "aes128-ctr",
 )
+# What signs with SHA-1 proves nothing any more: OpenSSH refuses it since 8.8.
+_NO_SHA1 = "-ssh-rsa"
 _SSH_PORT, _KEY_SECONDS = 22, 15.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SftpLogin:
-    """Where and as whom to log in. Secrets are the revealed texts and never shown. Times in seconds."""
+    """Where and as whom to log in. Secrets are the revealed texts and never shown. Times in seconds.
+
+    With `allow_sha1` a server may prove who it is, and we who we are, by RSA keys that sign with SHA-1.
+    """
 
     host: str
     port: int
@@ -46,6 +51,7 @@ class SftpLogin:
     connect_timeout: float = 15.0
     login_timeout: float = 30.0
     step_timeout: float = 60.0
+    allow_sha1: bool = False
 
     @property
     def place(self) -> str:
@@ -67,6 +73,8 @@ async def connect(login: SftpLogin) -> "asyncssh.SSHClientConnection":
         config=None,
         agent_path=None,
         encryption_algs=_CIPHERS,
+        server_host_key_algs=() if login.allow_sha1 else _NO_SHA1,
+        signature_algs=() if login.allow_sha1 else _NO_SHA1,
         compression_algs=["none"],
         connect_timeout=login.connect_timeout,
         login_timeout=login.login_timeout,
@@ -117,6 +125,8 @@ def sftp_errors(login: SftpLogin, doing: str, path: str = "") -> Iterator[None]:
         if not isinstance(error, asyncssh.HostKeyNotVerifiable) and "host key" not in error.reason:
             raise SourceUnreachable(f"{what}: {error.reason}") from error
         advice = "ask the partner for the key's fingerprint, then add it to the feed's known_hosts"
+        if not isinstance(error, asyncssh.HostKeyNotVerifiable) and not login.allow_sha1:
+            advice += "; one that can only sign with SHA-1 needs source.allow_sha1: true"
         raise HostKeyRefused(f"{what}: {error.reason}", do=advice) from error
     except asyncssh.PermissionDenied as error:
         advice = "check user name, password or key"

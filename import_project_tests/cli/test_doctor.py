@@ -76,6 +76,11 @@ def test_strange_host_key(installation: Installation, tmp_path: Path) -> None:
     assert " ".join(known[:3]) in key["do"], "the very line that makes the server known"
 
 
+def test_trust_in_sha1_is_called_to_mind(installation: Installation) -> None:
+    found, code = findings(installation.rewrite("bankgiro", source={"allow_sha1": True}), "bankgiro")
+    assert (code, "leave out source.allow_sha1" in found["bankgiro: host key"]["told"]) == (0, True)
+
+
 def test_api_that_refuses_or_is_not_there(installation: Installation) -> None:
     found, _ = findings(installation, "bankgiro", ERP_TOKEN="wrong")
     assert "check the API's token" in found["bankgiro: api"]["do"]

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import asyncssh
@@ -43,6 +44,42 @@ def login(peer: SftpPeer) -> SftpLogin:
 
 
 HELD = Staged(name="a.csv", held_as=FolderContract.HELD)
+
+
+@pytest.mark.parametrize("algorithm", ["ssh-rsa", "rsa-sha2-256"])
+def test_server_that_signs_with_sha1_only_is_trusted_where_the_feed_says_so(tmp_path: Path, algorithm: str) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.csv").write_bytes(b"hello")
+    key = asyncssh.generate_private_key("ssh-rsa", key_size=2048)
+
+    class Server(asyncssh.SSHServer):
+        def validate_password(self, username: str, password: str) -> bool:
+            return True
+
+        def password_auth_supported(self) -> bool:
+            return True
+
+    async def listed(*, allow_sha1: bool) -> list[str]:
+        (pair,) = asyncssh.load_keypairs([key])
+        pair.host_key_algorithms, pair.sig_algorithms = [algorithm.encode()], (algorithm.encode(),)
+        files = partial(asyncssh.SFTPServer, chroot=os.fsencode(tmp_path))
+        async with await asyncssh.create_server(
+            Server, "127.0.0.1", 0, server_host_keys=[pair], sftp_factory=files
+        ) as server:
+            known = tmp_path / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{server.get_port()} {key.export_public_key().decode()}", "utf-8")
+            to = {"host": "127.0.0.1", "port": server.get_port(), "username": "acme", "password": "any"}
+            given = SftpLogin(**to, known_hosts=known, allow_sha1=allow_sha1)  # type: ignore[arg-type]
+            async with SftpSource(given, "in") as source:
+                found = await source.list(lambda _: True)
+        return [one.name for one in found.files]
+
+    assert asyncio.run(listed(allow_sha1=True)) == ["a.csv"]
+    if algorithm == "ssh-rsa":
+        with pytest.raises(HostKeyRefused, match=r"SHA-1 needs source.allow_sha1"):
+            asyncio.run(listed(allow_sha1=False))
+    else:
+        assert asyncio.run(listed(allow_sha1=False)) == ["a.csv"]
 
 
 class TestSftp(FolderContract):
