@@ -15,11 +15,11 @@ from import_project.api.answers import FeedAnswer, IssueList, JobAnswer, JobList
 from import_project.api.callers import NO_JOB, REFUSALS, Caller, desk_of
 from import_project.api.job_answers import answer_of
 from import_project.config.workspaces import Workspace
-from import_project.errors import NoSuchThing
+from import_project.errors import NoSuchThing, NotKnown
 from import_project.pipeline import desk as cases
 from import_project.pipeline.job_issues import issues_of, write_sheet_of
 from import_project.pipeline.parts import Parts
-from import_project.records.jobs import JobState
+from import_project.records.jobs import JobState, Role
 
 _LOOK_SECONDS = 0.5
 _ALIVE_SECONDS = 15.0
@@ -85,12 +85,16 @@ async def watch_job(request: Request, caller: Caller, job_id: str) -> StreamingR
     """Stream the job as server-sent events: one at each change, the last when it has ended."""
     parts, (_, workspace) = desk_of(request).parts, caller
     await run_in_threadpool(cases.job_of, parts, workspace, job_id)
-    return StreamingResponse(_events(parts, workspace, job_id), media_type="text/event-stream")
+    return StreamingResponse(_events(request, parts, workspace, job_id), media_type="text/event-stream")
 
 
-async def _events(parts: Parts, workspace: Workspace, job_id: str) -> AsyncIterator[str]:
+async def _events(request: Request, parts: Parts, workspace: Workspace, job_id: str) -> AsyncIterator[str]:
     before, silent = "", 0.0
     while True:
+        try:
+            await desk_of(request).caller(request, Role.UPLOAD)
+        except NotKnown:  # revoked meanwhile
+            return
         now = await run_in_threadpool(lambda: answer_of(parts, cases.job_of(parts, workspace, job_id)))
         told = now.model_dump_json()
         if told != before:

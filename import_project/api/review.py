@@ -135,8 +135,8 @@ def list_audit(
 
 
 def _payment(desk: Desk, workspace: Workspace, name: str) -> tuple[DecidedPayment, LoadedFeed]:
-    found = [p for p in desk.parts.ledger.payments.called(name, None) if p.feed in workspace.feeds]
-    if len(found) != 1:
+    found = [p for feed in workspace.feeds for p in desk.parts.ledger.payments.by_id(feed, [name]).values()]
+    if len(found) != 1:  # by its whole id: what decides is no place for a guess
         raise NoSuchThing(f"no payment {name[:80]}")
     return found[0], _feed(desk, found[0].feed)
 

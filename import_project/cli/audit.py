@@ -82,7 +82,7 @@ def _plain(entry: Entry) -> dict[str, Any]:
 
 def _told(what: Act, facts: Mapping[str, Any]) -> str:
     if what is Act.BY_HAND:
-        return f"{len(facts['keys'])} now {facts['state']}" + (f": {facts['note']}" if facts["note"] else "")
+        return f"{len(facts['keys'])} now {facts['state']}" + (f": {one_line(facts['note'])}" if facts["note"] else "")
     if what is Act.ANSWERED:
         states = [state for _, state, *_ in facts["answers"]]
         return ", ".join(f"{states.count(s)} {s}" for s in dict.fromkeys(states))
@@ -91,4 +91,4 @@ def _told(what: Act, facts: Mapping[str, Any]) -> str:
     if what is Act.DECIDED:
         kinds = [one["kind"] for one in facts["decisions"]]
         return ", ".join(f"{kinds.count(k)} {k}" for k in dict.fromkeys(kinds))
-    return ", ".join(f"{k} {v}" for k, v in facts.items())
+    return one_line(", ".join(f"{k} {v}" for k, v in facts.items()))

@@ -16,7 +16,7 @@ from import_project.cli.outcome_table import table_console
 from import_project.cli.rows import opened
 from import_project.config.load import LoadedFeed, load_feeds
 from import_project.config.settings import Settings
-from import_project.errors import ConfigError, ImportProjectError, NotBookable
+from import_project.errors import ConfigError, ImportProjectError, NotBookable, one_line
 from import_project.pipeline.check import Checked, check_file
 
 _MOST_SHOWN = 20
@@ -89,7 +89,7 @@ def show(checked: Checked, console: Console) -> None:
         why = Table("severity", "column", "rule", "count")
         for (severity, column, rule), count in sorted(checked.reasons.items(), key=lambda item: -item[1]):
             style = "red" if severity == "error" else "yellow"
-            why.add_row(Text(severity, style=style), Text(column or "-"), rule, f"{count:,}")
+            why.add_row(Text(severity, style=style), Text(one_line(column or "-")), rule, f"{count:,}")
         console.print(why)
         console.print(issue_table(checked.issues.head(_MOST_SHOWN).iter_rows(named=True), values=True))
     if checked.first is not None and checked.would_post:

@@ -6,6 +6,7 @@ from importlib import import_module
 from typing import Any, BinaryIO, Protocol, cast
 
 from import_project.errors import ConfigError, NotRecognised
+from import_project.formats.trial import try_out
 from import_project.frames import Batch, Part, Piece, Reading, gathered, whole
 
 #: Formats of payments, by the modules that hold them.
@@ -96,7 +97,8 @@ def batches(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Iterato
 
 
 def read_whole(name: str, content: BinaryIO, options: Mapping[str, Any]) -> Reading:
-    """Read a whole file into memory, whatever it holds."""
+    """Read a whole file into memory, whatever it holds; one that ends its reader ends only a trial before."""
+    try_out(name, content, options)
     if name in ROW_FORMATS:
         return gathered(name, batches(name, content, options))
     return whole(bank_format(name).pieces(content, **options))

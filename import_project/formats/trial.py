@@ -57,12 +57,12 @@ def _main(name: str, options: str) -> int:
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     resource.setrlimit(resource.RLIMIT_CPU, (MOST_SECONDS, MOST_SECONDS))
-    content = io.BytesIO(sys.stdin.buffer.read())
     resource.setrlimit(resource.RLIMIT_AS, (MOST_MEMORY, MOST_MEMORY))
     from import_project.errors import ImportProjectError
     from import_project.formats.registry import batches
 
     try:
+        content = io.BytesIO(sys.stdin.buffer.read())
         for _ in batches(name, content, json.loads(options)):
             pass
     except MemoryError:

@@ -12,6 +12,8 @@ from import_project.store.disk import disk_errors, part_file, settle
 
 #: A cell that begins so is a formula to a spreadsheet (OWASP, "CSV injection"); a quote before it makes it text.
 _DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
+#: Where a spreadsheet may begin another cell within one, by its own separator: quotes before a sign there count too.
+_WITHIN, _BARE_WITHIN = r"([;\t\r\n][ \u00a0\"]*)('*[=+\-@＝＋－＠])", r"([;\t\r\n][ \u00a0\"]*)'('*[=+\-@＝＋－＠])"
 #: Signed numbers in any locale are no formulas, and stay what they are.
 _SIGNED_NUMBER = r"^[+-][0-9][0-9.,' \u00a0]*$"
 _LONGEST_XLSX_CELL, _MOST_XLSX_ROWS = 32_767, 1_048_575
@@ -38,13 +40,15 @@ def _safe(cells: pl.Expr) -> pl.Expr:
     """Put a quote before what would be a formula, and before what looks as if that was done already."""
     risky = pl.any_horizontal(cells.str.starts_with(sign) for sign in _DANGEROUS)
     quoted = cells.str.starts_with("'")
-    return pl.when((risky & ~cells.str.contains(_SIGNED_NUMBER)) | quoted).then("'" + cells).otherwise(cells)
+    within = cells.str.replace_all(_WITHIN, "${1}'${2}")
+    return pl.when((risky & ~cells.str.contains(_SIGNED_NUMBER)) | quoted).then("'" + within).otherwise(within)
 
 
 def bare(cells: pl.Expr) -> pl.Expr:
     """Take the quote away again."""
     risky = pl.any_horizontal(cells.str.starts_with(f"'{sign}") for sign in (*_DANGEROUS, "'"))
-    return pl.when(risky).then(cells.str.slice(1)).otherwise(cells)
+    within = pl.when(risky).then(cells.str.slice(1)).otherwise(cells)
+    return within.str.replace_all(_BARE_WITHIN, "${1}${2}")
 
 
 def _csv(table: pl.DataFrame) -> bytes:

@@ -11,7 +11,7 @@ _LONGEST_LINE = 8192  # of characters that are matched; no name is that long
 _FACTS = re.compile(r"((?:[^=; ]+=[^;]*;)*) (.*)", re.DOTALL)
 _MONTH_FORM = r"[A-Za-z]{3} +\d{1,2} +(?:\d{1,2}:\d{2}(?::\d{2})?|\d{4})"
 _ISO_FORM = r"\d{4}-\d{2}-\d{2} \d{2}:\d{2}(?::\d{2})?"
-_UNIX = re.compile(rf"([-a-zA-Z])[-rwxsStTlL]{{9}}\S? +.*?(?<=\s)(\d+) +(?:{_MONTH_FORM}|{_ISO_FORM}) (.*)", re.DOTALL)
+_UNIX = re.compile(rf"([-a-zA-Z])[-rwxsStTlL]{{9}}\S? ++.*?(?<=\s)(\d+) +(?:{_MONTH_FORM}|{_ISO_FORM}) (.*)", re.DOTALL)
 _UNIX_OTHER = re.compile(r"[a-zA-Z][-rwxsStTlL]{9}\S? ")
 _DOS = re.compile(r"\d{2}-\d{2}-(?:\d{2}|\d{4}) +\d{1,2}:\d{2} ?(?:[AP]M)? +(<\w+>|\d+) (.*)", re.DOTALL)
 _HEADING = re.compile(r"total \d+|\s*", re.IGNORECASE)

@@ -4,11 +4,16 @@ there (server-side request forgery). What is asked of a host is not known here."
 import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Iterable
-from ipaddress import ip_address
+from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 
 import httpcore
 
 from import_project.errors import SourceDenied
+
+#: Networks whose addresses lead to an IPv4 address in them, and where its bits begin: NAT64, 6to4, the oldest form.
+_CARRIERS = ((IPv6Network("64:ff9b::/96"), 0), (IPv6Network("2002::/16"), 80), (IPv6Network("::/96"), 0))
+#: A house's own NAT64 (RFC 8215): where in its addresses the IPv4 one lies, only the house knows.
+_OWN_NAT64 = IPv6Network("64:ff9b:1::/48")
 
 #: Returns the addresses of a host, for a port; raises OSError when it has none.
 Resolve = Callable[[str, int], Awaitable[list[str]]]
@@ -61,10 +66,22 @@ class PublicHosts(httpcore.AsyncNetworkBackend):
         except OSError as error:
             raise httpcore.ConnectError(str(error)) from error
         for address in addresses:
-            if not ip_address(address.partition("%")[0]).is_global:
+            if not _public(address.partition("%")[0]):
                 told = f"{host} is at {address}, which is an address of a private network"
                 raise SourceDenied(told, do="if it is meant, `private_network: true` beside the addresses says so")
         return addresses
+
+
+def _public(text: str) -> bool:
+    """Whether an address is one of the open network; of those that carry an IPv4 address in them, whether that is."""
+    address = ip_address(text)
+    if isinstance(address, IPv6Address):
+        for network, shift in _CARRIERS:
+            if address in network:
+                return _public(str(IPv4Address((int(address) >> shift) & 0xFFFFFFFF)))
+        if address.is_site_local or address in _OWN_NAT64:
+            return False
+    return address.is_global and not address.is_multicast
 
 
 async def resolve(host: str, port: int) -> list[str]:

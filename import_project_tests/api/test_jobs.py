@@ -13,6 +13,7 @@ import pytest
 from import_project.demo import files
 from import_project.pipeline.steps import run_file, run_named
 from import_project_tests.api.conftest import Front, write_workspace
+from import_project_tests.formats.test_trial import far_sheet
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import rewrite_feed
 from import_project_tests.servers import SftpPeer
@@ -86,6 +87,10 @@ def test_rows_set_aside_are_downloaded_corrected_and_handed_in_again(front: Fron
         f"/jobs/{job['job_id']}/corrections", files={"file": ("fixed.csv", b"x\n1\n")}, headers=headers
     )
     assert not_a_sheet.status_code == 400
+    far = front.client.post(  # a kilobyte that asks for terabytes: it ended the whole desk
+        f"/jobs/{job['job_id']}/corrections", files={"file": ("far.xlsx", far_sheet())}, headers=headers
+    )
+    assert (far.status_code, front.client.get("/me", headers=headers).status_code) == (400, 200)
 
 
 def test_bank_file_has_matches_and_sums(front: Front, api: ApiPeer, sftp: SftpPeer) -> None:
@@ -312,6 +317,17 @@ def test_events_tell_each_change_to_the_end(front: Front, api: ApiPeer) -> None:
         assert answer.headers["content-type"].startswith("text/event-stream")
         lines = [line for line in answer.iter_lines() if line.startswith("data: ")]
     assert json.loads(lines[-1].removeprefix("data: "))["status"] == "completed"
+
+
+def test_events_end_with_the_token(front: Front) -> None:
+    headers = front.token()
+    job = front.hand_in(files.orders_csv(), files.ORDERS_NAME, headers).json()
+    (token, *_) = front.parts.ledger.tokens.all()
+    with front.client.stream("GET", f"/jobs/{job['job_id']}/events", headers=headers) as answer:
+        lines = answer.iter_lines()
+        assert next(lines) == "event: job"
+        front.parts.ledger.tokens.revoke(token.id, "tests", front.parts.clock())
+        assert [line for line in lines if line.startswith("event: ")] == []
 
 
 def test_database_that_is_down_is_told_and_no_job_is_made(open_desk: Callable[..., Front]) -> None:

@@ -59,7 +59,9 @@ def test_payment_whose_proposals_are_rejected_stays_unmatched(
     assert (answer.json()["reason"], answer.json()["decided_by"]) == (one["reason"], "finance/anna-review")
     now = next(p for p in queue(front, reviewer) if p["payment"] == one["payment"])
     assert "rejected by finance/anna-review: not ours" in now["evidence"]
-    assert front.client.post("/review/payments/nothing/reject", json={}, headers=reviewer).status_code == 404
+    for name in ("nothing", one["payment"][:60], ""):  # by its whole id, or not at all
+        wrong = front.client.post(f"/review/payments/{name}/reject", json={}, headers=reviewer)
+        assert wrong.status_code == 404, name
 
 
 def test_dead_posting_is_settled_by_a_persons_word(front: Front, api: ApiPeer) -> None:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from import_project.errors import FileRefused, ImportProjectError
 from import_project.formats.mt940.details import Details, details
-from import_project.formats.mt940.lines import entry_day
+from import_project.formats.mt940.lines import balance, entry_day
 from import_project.formats.registry import detect
 from import_project.frames import Reading
 from import_project.validation.payments import split_payments
@@ -62,6 +62,13 @@ def test_amounts_and_signs(value: str, amount: str) -> None:
     assert payment["amount"] == Decimal(amount)
     assert payment["direction"] == ("debit" if amount.startswith("-") else "credit")
     assert payment["reversal"] == ("R" in value[6:-4] and "CR" not in value)
+
+
+@pytest.mark.parametrize("before", ["C260101SEK", "C260101"])
+def test_long_balance_that_is_none_is_refused_at_once(before: str) -> None:
+    """It took three quarters of an hour, in which nobody else in the process got a turn."""
+    assert balance(f"{before}{'1' * 400_000}x").amount is None
+    assert balance(f"{before}{' ' * 400_000}x").amount is None
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import fastavro
 import pytest
 
 from import_project.errors import NotAllowed, Unreadable
+from import_project.formats.registry import read_whole
 from import_project.formats.trial import try_out
 from import_project_tests.formats.reading import cells, read
 from import_project_tests.formats.test_excel import workbook
@@ -42,14 +43,28 @@ def _long(number: int) -> bytes:
     return out + bytes([left])
 
 
-def test_sheet_that_asks_for_more_than_there_is() -> None:
+def far_sheet() -> bytes:
+    """A sheet of two cells as far apart as they can be, whose reader asks for terabytes."""
     made = io.BytesIO()
-    with zipfile.ZipFile(io.BytesIO(workbook({"one": [["a"], [1]]}))) as old, zipfile.ZipFile(made, "w") as new:
+    with (
+        zipfile.ZipFile(io.BytesIO(workbook({"one": [["row_number"], [1]]}))) as old,
+        zipfile.ZipFile(made, "w") as new,
+    ):
         for member in old.namelist():
             content = old.read(member)
             if member.endswith("sheet1.xml"):
                 far = b'<row r="1048576"><c r="XFD1048576"><v>1</v></c></row></sheetData>'
                 content = content.replace(b"</sheetData>", far)
             new.writestr(member, content)
+    return made.getvalue()
+
+
+def test_sheet_that_asks_for_more_than_there_is() -> None:
     with pytest.raises((NotAllowed, Unreadable)):
-        try_out("excel", io.BytesIO(made.getvalue()), {})
+        try_out("excel", io.BytesIO(far_sheet()), {})
+
+
+def test_file_that_is_read_whole_is_tried_out_first() -> None:
+    """Corrections, invoice lists, `check` and `inspect` read so, in processes that serve others too."""
+    with pytest.raises((NotAllowed, Unreadable)):
+        read_whole("excel", io.BytesIO(far_sheet()), {"sheet": 1})

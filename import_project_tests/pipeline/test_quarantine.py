@@ -1,5 +1,6 @@
 """Quarantined rows: exported, corrected, replayed; each keeps its number, identity and key, and counts in its file."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -205,7 +206,22 @@ cell = st.one_of(
         str.strip
     ),
     st.sampled_from(
-        ["=1+1", "+1", "-1.234,56", "-1", "@x", "'=a", "''", "'", "\t=1", "＝1", "=cmd|'/c calc'!A0", "-2+3"]
+        [
+            "=1+1",
+            "+1",
+            "-1.234,56",
+            "-1",
+            "@x",
+            "'=a",
+            "''",
+            "'",
+            "\t=1",
+            ";'=1;=1",
+            "a\t'@\"-;-",
+            "＝1",
+            "=cmd|'/c calc'!A0",
+            "-2+3",
+        ]
     ),
 )
 
@@ -233,9 +249,10 @@ def test_what_is_exported_is_what_is_read_back(tmp_path_factory: Any, cells: lis
 
 
 def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
-    dangerous = ["=1+1", "+SUM(A1)", "-2+3", "@x", "\t=1", "\r=1", '=HYPERLINK("x")']
+    dangerous = ["=1+1", "+SUM(A1)", "-2+3", "@x", '=HYPERLINK("x")']
+    within = ["\t=1", "\r=1", "1;=1", 'x;"=HYPERLINK(1)"', "Ann\n=cmd|' /C calc'!A0", "a\t\u00a0＠x;-1+1"]
     harmless = ["-1.234,56", "+5", "-1 000", "a=b", "-1'000.50"]
-    table = rows(*({"row_number": n, "a": a} for n, a in enumerate([*dangerous, *harmless], start=1)))
+    table = rows(*({"row_number": n, "a": a} for n, a in enumerate([*dangerous, *within, *harmless], start=1)))
     write_quarantined(tmp_path / "x.csv", table, issues_frame([]))
     text = (tmp_path / "x.csv").read_bytes().decode("utf-8-sig")
     for one in dangerous:
@@ -243,6 +260,11 @@ def test_no_cell_of_an_export_is_a_formula(tmp_path: Path) -> None:
         assert f"'{quoted}" in text
     for one in harmless:
         assert f"'{one}" not in text
+    for separator in ",;\t":  # whatever a spreadsheet takes for the end of a cell, or of a line
+        cells = re.split(rf"[{separator}\r\n]", text.replace('"', ""))
+        begun = {cell.strip(" \u00a0")[:1] for cell in cells if not re.fullmatch(r"[+-][0-9].*", cell)}
+        assert begun.isdisjoint("=+-@＝＋－＠"), separator
+    assert read_corrected(tmp_path / "x.csv")["a"].to_list() == table["a"].to_list()
     write_quarantined(tmp_path / "x.xlsx", table, issues_frame([]))
     import fastexcel
 

@@ -78,3 +78,10 @@ def test_empty_listings(content: bytes) -> None:
 def test_listing_in_no_known_form_is_an_error(read: Callable[[bytes], list[Entry]], content: bytes) -> None:
     with pytest.raises(NotAListing, match="no known form"):
         read(content)
+
+
+def test_long_line_that_is_none_is_passed_at_once() -> None:
+    """Its blanks were tried in all ways there are."""
+    lines = [b"-rw-r--r-- " + b" " * 8000 + b"x", b"-rw-r--r-- " + b"1 " * 4000 + b"x"] * 500
+    (one,) = read_list(b"\r\n".join([b"-rw-r--r-- 1 o g 5 Nov 20 10:00 a.csv", *lines]))
+    assert one.name.startswith("a.csv\r\n"), "a name may have line breaks"

@@ -22,6 +22,13 @@ _PRIVATE = [
     "169.254.169.254",
     "100.64.0.1",
     "0.0.0.0",
+    "224.0.0.1",
+    "64:ff9b::a9fe:a9fe",
+    "64:ff9b:1::a00:1",
+    "2002:7f00:1::",
+    "::127.0.0.1",
+    "fec0::1",
+    "ff0e::1",
     "::1",
     "fd00::1",
     "fe80::1%eth0",
@@ -72,6 +79,11 @@ def test_name_of_a_private_address_is_refused_and_nobody_asked(address: str) -> 
             connected(network, "bank.example", addresses)
         assert "private_network: true" in str(error.value)
     assert network.asked == []
+
+
+@pytest.mark.parametrize("address", ["64:ff9b::5db8:d822", "2002:5db8:d822::1"])
+def test_address_that_carries_a_public_one_is_public(address: str) -> None:
+    assert connected(Network(up=address), "bank.example", [address]) == [address]
 
 
 def test_connects_to_the_addresses_it_has_looked_at() -> None:

@@ -15,9 +15,11 @@ _LINE = (
     r"(?s)^(?P<value>[0-9]{6})(?P<entry>[0-9]{4}| {4})?\s*(?P<mark>R[CD]|E[CD]|[CD])(?P<funds>[A-Z])?\s*"
     r"(?P<amount>[0-9]*[,.]?[0-9]*)(?P<rest>.*)"
 )
+# Possessive: what was taken is not tried again in pieces, however long a partner makes it.
+_AMOUNT = r"\s*+(?P<amount>\d*+(?:[,.]\d*+)?)\s*+$"
 _TYPE = r"^([A-Z][A-Z0-9 ]{3})"
-_BALANCE = re.compile(r"(?P<mark>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})?\s*(?P<amount>\d*[,.]?\d*)\s*$")
-_SUM = re.compile(r"(?P<count>\d{1,10})(?P<currency>[A-Z]{3})\s*(?P<amount>\d*[,.]?\d*)\s*$")
+_BALANCE = re.compile(r"(?P<mark>[CD])(?P<day>\d{6})(?P<currency>[A-Z]{3})?" + _AMOUNT)
+_SUM = re.compile(r"(?P<count>\d{1,10})(?P<currency>[A-Z]{3})" + _AMOUNT)
 _PIVOT = 80
 _NOTHING = ["NONREF", "NOREF"]
 
