@@ -26,8 +26,8 @@ class LocalFolder(_Inbox):
 
 
 class SftpServer(_Inbox):
-    """A folder of an SFTP server, whose key must stand in `known_hosts`. Log in by password or key; one that signs with
-    SHA-1 only is trusted with `allow_sha1` alone. Times: seconds."""
+    """A folder of an SFTP server, whose key must stand in `known_hosts`. Log in by password or key; what can do
+    no better than SHA-1 needs `legacy_ssh`. Times: seconds."""
 
     kind: Literal["sftp"]
     host: Text
@@ -37,7 +37,7 @@ class SftpServer(_Inbox):
     key: Secret | None = None
     passphrase: Secret | None = None
     known_hosts: ExistingFile
-    allow_sha1: bool = False
+    legacy_ssh: bool = False
     path: Text = "."
     connect_timeout: Seconds = 15
     login_timeout: Seconds = 30

@@ -44,8 +44,8 @@ async def examine(parts: Parts, loaded: LoadedFeed) -> AsyncIterator[Finding]:
     try:
         async with parts.open_source(loaded) as source:
             yield _good(loaded, "connect", _place(loaded))
-            if isinstance(loaded.feed.source, SftpServer) and loaded.feed.source.allow_sha1:
-                told = "a server that signs with SHA-1 only is trusted: leave out source.allow_sha1 once it is newer"
+            if isinstance(loaded.feed.source, SftpServer) and loaded.feed.source.legacy_ssh:
+                told = "SHA-1 and short RSA keys are allowed: leave out source.legacy_ssh once it is newer"
                 yield _good(loaded, "host key", told)
             listing = await _listing(parts, loaded, source)
             let_in(parts, loaded)

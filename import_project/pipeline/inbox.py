@@ -55,7 +55,7 @@ def _sftp(source: SftpServer, environ: Mapping[str, str]) -> Source:
         connect_timeout=source.connect_timeout,
         login_timeout=source.login_timeout,
         step_timeout=source.step_timeout,
-        allow_sha1=source.allow_sha1,
+        legacy_ssh=source.legacy_ssh,
     )
     return SftpSource(login, source.path)
 

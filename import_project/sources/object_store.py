@@ -40,6 +40,15 @@ class _Claim:
     def written(self) -> bytes:
         return json.dumps(asdict(self)).encode()
 
+    def noted(self, places: tuple[str, str]) -> "_Claim":
+        """Return the claim without a place that is none of these. One below the inbox may be of an earlier day; one
+        from the bucket's root may be a stranger's, and lead into another inbox. Raises SourceDenied if it is moved."""
+        if self.to is None or self.to in places or not self.to.startswith("/"):
+            return self
+        if self.moved:
+            raise SourceDenied(f"the claim of {self.name} says that it is at {printable(self.to)}", do="look at it")
+        return replace(self, to=None)
+
 
 class ObjectStoreSource:
     """An inbox that is a prefix of a bucket. `folder` is where claims lie, below the prefix; they hide their files.
@@ -87,16 +96,11 @@ class ObjectStoreSource:
 
         async def read(name: str) -> _Claim | None:
             async with slots:
-                return await self._read(self._place.key(posixpath.join(folder, name)))
+                return await self._read(self._place.key(posixpath.join(folder, name)), others=True)
 
         names = [o.name for o in await self._bucket.list(self._place.key(folder)) if o.name.endswith(".claim")]
-        found = zip(names, await asyncio.gather(*map(read, names)), strict=True)
-        # Another inbox's claims may lie in the same folder.
-        return tuple(
-            Claimed(held_as=c.held_as, file=_file(c))
-            for name, c in found
-            if c is not None and name == self._claim_name(c.name, c.version)
-        )
+        found = await asyncio.gather(*map(read, names))
+        return tuple(Claimed(held_as=c.held_as, file=_file(c)) for c in found if c is not None)
 
     async def being_written(self, name: str) -> bool:
         """Report nothing: an object is there whole or not at all."""
@@ -156,6 +160,7 @@ class ObjectStoreSource:
         claim = await self._read(self._claim_key(file))
         if claim is not None and claim.held_as != file.held_as:
             raise self._vanished(file)
+        claim = claim and claim.noted((target, if_taken))
         if claim is None or not claim.moved:
             if found is None or found.version != version:
                 return await self._moved_before(file, claim, target, if_taken)
@@ -233,19 +238,38 @@ class ObjectStoreSource:
         folder = posixpath.dirname(file.held_as) or self._folder
         return self._place.key(posixpath.join(folder, self._claim_name(file.name, file.version)))
 
-    async def _read(self, key: str) -> _Claim | None:
+    async def _read(self, key: str, *, others: bool = False) -> _Claim | None:
+        """Read a claim; whoever may write below the prefix can have changed it. With `others`, one of another inbox in
+        the same folder is None. Raises SourceDenied for one that we cannot have written."""
         written = await self._bucket.read(key)
         if written is None:
             return None
         try:
-            return _Claim(**json.loads(written))
-        except (ValueError, TypeError):
+            claim = _Claim(**json.loads(written))
+            ours = posixpath.basename(key) == self._claim_name(claim.name, claim.version)
+            sound = (
+                ours and _sound(claim) and posixpath.dirname(self._place.key(claim.held_as)) == posixpath.dirname(key)
+            )
+        except (ValueError, TypeError, AttributeError):
+            ours = sound = False
+            others = False
+        if others and not ours:
+            return None
+        if not sound:
             advice = "remove it; its file is then listed again"
-            raise SourceDenied(f"the claim {key} in {self._place.name} cannot be read", do=advice) from None
+            raise SourceDenied(f"the claim {printable(key)} in {self._place.name} is not what we wrote", do=advice)
+        return claim
 
     def _vanished(self, file: Staged) -> FileVanished:
         what = f"{self._place.key(file.name)} is gone from {self._place.name} or was replaced"
         return FileVanished(what, do="somebody else moved it, or the sender has put a newer file in its place")
+
+
+def _sound(claim: _Claim) -> bool:
+    """Whether a claim leads nowhere but to a file of the inbox, its own folder, and a place to set it aside."""
+    folder, _, held = claim.held_as.rpartition("/")
+    leads = [*folder.split("/"), *(claim.to or "").split("/")]
+    return safe(claim.name) and safe(held) and ".." not in leads and claim.size >= 0
 
 
 def _version(file: Staged) -> str:

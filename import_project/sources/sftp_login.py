@@ -29,8 +29,9 @@ _CIPHERS = (
     "aes192-ctr",
     "aes128-ctr",
 )
-# What signs with SHA-1 proves nothing any more: OpenSSH refuses it since 8.8.
-_NO_SHA1 = "-ssh-rsa"
+# What signs or agrees on keys with SHA-1 proves nothing any more: OpenSSH refuses such signatures since 8.8.
+_KEYS, _AGREED, _MACS = "-ssh-rsa", "-*sha1*,*@ssh.com", "-*sha1*,*md5*,*@ssh.com,umac-64*"
+_SHORTEST_RSA = 3072
 _SSH_PORT, _KEY_SECONDS = 22, 15.0
 
 
@@ -38,7 +39,7 @@ _SSH_PORT, _KEY_SECONDS = 22, 15.0
 class SftpLogin:
     """Where and as whom to log in. Secrets are the revealed texts and never shown. Times in seconds.
 
-    With `allow_sha1` a server may prove who it is, and we who we are, by RSA keys that sign with SHA-1.
+    With `legacy_ssh` SHA-1 may be what proves who the server is and who we are, and our RSA key may be short.
     """
 
     host: str
@@ -51,7 +52,7 @@ class SftpLogin:
     connect_timeout: float = 15.0
     login_timeout: float = 30.0
     step_timeout: float = 60.0
-    allow_sha1: bool = False
+    legacy_ssh: bool = False
 
     @property
     def place(self) -> str:
@@ -73,8 +74,10 @@ async def connect(login: SftpLogin) -> "asyncssh.SSHClientConnection":
         config=None,
         agent_path=None,
         encryption_algs=_CIPHERS,
-        server_host_key_algs=() if login.allow_sha1 else _NO_SHA1,
-        signature_algs=() if login.allow_sha1 else _NO_SHA1,
+        server_host_key_algs=() if login.legacy_ssh else _KEYS,
+        signature_algs=() if login.legacy_ssh else _KEYS,
+        kex_algs=() if login.legacy_ssh else _AGREED,
+        mac_algs=() if login.legacy_ssh else _MACS,
         compression_algs=["none"],
         connect_timeout=login.connect_timeout,
         login_timeout=login.login_timeout,
@@ -105,9 +108,14 @@ def _key(login: SftpLogin) -> "asyncssh.SSHKey":
     import asyncssh
 
     try:
-        return asyncssh.import_private_key(login.private_key or "", login.passphrase)
+        key = asyncssh.import_private_key(login.private_key or "", login.passphrase)
     except (asyncssh.KeyImportError, asyncssh.KeyEncryptionError) as error:
         raise ConfigError(f"the private key for {login.place} cannot be used: {error}") from None
+    bits = getattr(key.pyca_key, "key_size", _SHORTEST_RSA)
+    if key.get_algorithm() == "ssh-rsa" and bits < _SHORTEST_RSA and not login.legacy_ssh:
+        do = f"make one of {_SHORTEST_RSA} bits, or an Ed25519 key; source.legacy_ssh: true allows it"
+        raise ConfigError(f"the private key for {login.place} is an RSA key of {bits} bits", do=do)
+    return key
 
 
 @contextlib.contextmanager
@@ -123,10 +131,11 @@ def sftp_errors(login: SftpLogin, doing: str, path: str = "") -> Iterator[None]:
         raise
     except (asyncssh.HostKeyNotVerifiable, asyncssh.KeyExchangeFailed) as error:
         if not isinstance(error, asyncssh.HostKeyNotVerifiable) and "host key" not in error.reason:
-            raise SourceUnreachable(f"{what}: {error.reason}") from error
+            old = None if login.legacy_ssh else "one that can do no better than SHA-1 needs source.legacy_ssh: true"
+            raise SourceUnreachable(f"{what}: {error.reason}", do=old) from error
         advice = "ask the partner for the key's fingerprint, then add it to the feed's known_hosts"
-        if not isinstance(error, asyncssh.HostKeyNotVerifiable) and not login.allow_sha1:
-            advice += "; one that can only sign with SHA-1 needs source.allow_sha1: true"
+        if not isinstance(error, asyncssh.HostKeyNotVerifiable) and not login.legacy_ssh:
+            advice += "; one that can only sign with SHA-1 needs source.legacy_ssh: true"
         raise HostKeyRefused(f"{what}: {error.reason}", do=advice) from error
     except asyncssh.PermissionDenied as error:
         advice = "check user name, password or key"

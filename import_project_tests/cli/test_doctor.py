@@ -77,8 +77,8 @@ def test_strange_host_key(installation: Installation, tmp_path: Path) -> None:
 
 
 def test_trust_in_sha1_is_called_to_mind(installation: Installation) -> None:
-    found, code = findings(installation.rewrite("bankgiro", source={"allow_sha1": True}), "bankgiro")
-    assert (code, "leave out source.allow_sha1" in found["bankgiro: host key"]["told"]) == (0, True)
+    found, code = findings(installation.rewrite("bankgiro", source={"legacy_ssh": True}), "bankgiro")
+    assert (code, "leave out source.legacy_ssh" in found["bankgiro: host key"]["told"]) == (0, True)
 
 
 def test_api_that_refuses_or_is_not_there(installation: Installation) -> None:

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import posixpath
 import socket
 import subprocess
 import sys
@@ -197,9 +198,54 @@ class ObjectContract(SourceContract):
         assert json.loads(inbox.read(ours) or b"")["held_as"] == file.held_as
         for broken in (b"", b"{}", b"[1]", b"\xff"):
             inbox.drop(ours, broken)
-            with pytest.raises(SourceDenied, match="cannot be read"):
+            with pytest.raises(SourceDenied, match="not what we wrote"):
                 use(source, lambda s: s.held(".processing"))
             assert names(source) == set()
+
+    @pytest.mark.parametrize(
+        "forged",
+        [
+            {"held_as": "../other/9-a.csv"},
+            {"held_as": ".processing/deeper/9-a.csv"},
+            {"held_as": ".processing/9-a\x1b[2J.csv"},
+            {"to": "../other/a.csv"},
+            {"size": -1},
+            {"to": 5},
+        ],
+    )
+    def test_claim_that_a_sender_has_changed(
+        self, inbox: Inbox, source: ObjectStoreSource, forged: dict[str, Any]
+    ) -> None:
+        file = self.claimed(inbox, source)
+        (ours,) = (p for p in inbox.paths() if p.endswith(".claim"))
+        inbox.drop(ours, json.dumps({**json.loads(inbox.read(ours) or b""), **forged}).encode())
+        for doing in (lambda s: s.held(".processing"), lambda s: s.set_aside(file, TARGET, if_taken=TAKEN)):
+            with pytest.raises(SourceDenied, match="not what we wrote"):
+                use(source, doing)
+
+    def test_claim_leads_into_no_other_inbox(self, inbox: Inbox, place: ObjectPlace, source: ObjectStoreSource) -> None:
+        """By what a sender wrote into it: a place to set the file aside, or another file to take."""
+        file = self.claimed(inbox, source)
+        (ours,) = (p for p in inbox.paths() if p.endswith(".claim"))
+        told = json.loads(inbox.read(ours) or b"")
+        there = posixpath.normpath(f"/{place.key('../other/b.csv')}")
+        inbox.drop(ours, json.dumps({**told, "to": there, "moved": True}).encode())
+        with pytest.raises(SourceDenied, match="says that it is at"):
+            aside(source, file, TARGET)
+        inbox.drop(ours, json.dumps({**told, "to": there}).encode())
+        assert aside(source, file, TARGET) == TARGET
+        assert inbox.read("../other/b.csv") is None
+        inbox.drop("../other/b.csv", b"not yours")
+        (other,) = use(
+            ObjectStoreSource(replace(place, prefix=posixpath.dirname(there).strip("/"))), lambda s: s.list(bool)
+        ).files
+        taken = Staged(name=there, held_as=".processing/9-b.csv", version=other.version)
+        name = source._claim_name(taken.name, taken.version)  # as the sender computes it
+        forged = {**told, "name": there, "version": other.version, "held_as": taken.held_as}
+        inbox.drop(f".processing/{name}", json.dumps(forged).encode())
+        with pytest.raises(SourceDenied, match="not what we wrote"):
+            use(source, lambda s: s.held(".processing"))
+        assert inbox.read("../other/b.csv") == b"not yours"
 
     def test_neighbours_are_not_listed(self, inbox: Inbox, place: ObjectPlace) -> None:
         inbox.drop()

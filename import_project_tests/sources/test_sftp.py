@@ -59,7 +59,7 @@ def test_server_that_signs_with_sha1_only_is_trusted_where_the_feed_says_so(tmp_
         def password_auth_supported(self) -> bool:
             return True
 
-    async def listed(*, allow_sha1: bool) -> list[str]:
+    async def listed(*, legacy_ssh: bool) -> list[str]:
         (pair,) = asyncssh.load_keypairs([key])
         pair.host_key_algorithms, pair.sig_algorithms = [algorithm.encode()], (algorithm.encode(),)
         files = partial(asyncssh.SFTPServer, chroot=os.fsencode(tmp_path))
@@ -69,17 +69,49 @@ def test_server_that_signs_with_sha1_only_is_trusted_where_the_feed_says_so(tmp_
             known = tmp_path / "known_hosts"
             known.write_text(f"[127.0.0.1]:{server.get_port()} {key.export_public_key().decode()}", "utf-8")
             to = {"host": "127.0.0.1", "port": server.get_port(), "username": "acme", "password": "any"}
-            given = SftpLogin(**to, known_hosts=known, allow_sha1=allow_sha1)  # type: ignore[arg-type]
+            given = SftpLogin(**to, known_hosts=known, legacy_ssh=legacy_ssh)  # type: ignore[arg-type]
             async with SftpSource(given, "in") as source:
                 found = await source.list(lambda _: True)
         return [one.name for one in found.files]
 
-    assert asyncio.run(listed(allow_sha1=True)) == ["a.csv"]
+    assert asyncio.run(listed(legacy_ssh=True)) == ["a.csv"]
     if algorithm == "ssh-rsa":
-        with pytest.raises(HostKeyRefused, match=r"SHA-1 needs source.allow_sha1"):
-            asyncio.run(listed(allow_sha1=False))
+        with pytest.raises(HostKeyRefused, match=r"SHA-1 needs source.legacy_ssh"):
+            asyncio.run(listed(legacy_ssh=False))
     else:
-        assert asyncio.run(listed(allow_sha1=False)) == ["a.csv"]
+        assert asyncio.run(listed(legacy_ssh=False)) == ["a.csv"]
+
+
+@pytest.mark.parametrize(
+    "old",
+    [{"kex_algs": ["diffie-hellman-group14-sha1"]}, {"mac_algs": ["hmac-sha1"], "encryption_algs": ["aes128-ctr"]}],
+)
+def test_server_that_agrees_with_sha1_only_is_told(tmp_path: Path, old: dict[str, list[str]]) -> None:
+    key = asyncssh.generate_private_key("ssh-ed25519")
+
+    async def connected() -> None:
+        async with await asyncssh.create_server(
+            asyncssh.SSHServer, "127.0.0.1", 0, server_host_keys=[key], **old
+        ) as server:
+            known = tmp_path / "known_hosts"
+            known.write_text(f"[127.0.0.1]:{server.get_port()} {key.export_public_key().decode()}", "utf-8")
+            given = SftpLogin(
+                host="127.0.0.1", port=server.get_port(), username="acme", password="any", known_hosts=known
+            )
+            async with SftpSource(given, "in"):
+                raise AssertionError("connected")
+
+    with pytest.raises(SourceUnreachable, match=r"needs source\.legacy_ssh"):
+        asyncio.run(connected())
+
+
+def test_short_rsa_key_of_ours_is_refused(sftp: SftpPeer) -> None:
+    key = asyncssh.generate_private_key("ssh-rsa", key_size=2048).export_private_key().decode()
+    short = replace(login(sftp), private_key=key)
+    with pytest.raises(ConfigError, match=r"an RSA key of 2048 bits \(make one of 3072 bits"):
+        listing(SftpSource(short, "in"))
+    with pytest.raises(LoginRefused):  # tried, and not one the server knows
+        listing(SftpSource(replace(short, legacy_ssh=True), "in"))
 
 
 class TestSftp(FolderContract):
