@@ -84,8 +84,12 @@ class SftpSource:
 
     async def held(self, folder: str) -> tuple[Claimed, ...]:
         """List the folder of held files."""
+        path = self._path(folder)
         try:
-            listing = await self._list(self._path(folder), lambda _: True)
+            listing = await self._list(path, lambda _: True)
+            if listing.files:
+                async with self._step("list", path):
+                    await self._inside(path)
         except FileVanished:
             return ()
         return tuple(Claimed(held_as=f"{folder}/{f.name}", file=f) for f in listing.files)
@@ -206,7 +210,16 @@ class SftpSource:
         folder = posixpath.dirname(path)
         if folder not in self._folders:
             await self._sftp.makedirs(folder, exist_ok=True)
+            await self._inside(folder)
             self._folders.add(folder)
+
+    async def _inside(self, folder: str) -> None:
+        """Raise SourceDenied for a folder below the inbox that leads out of it by a link that a sender has made."""
+        if not folder.startswith(f"{self._root}/"):
+            return  # the feed says so
+        root, real = [str(await self._sftp.realpath(one)) for one in (self._root, folder)]
+        if not f"{real}/".startswith(f"{root.rstrip('/')}/"):
+            raise SourceDenied(f"{folder} at {self._login.place} leads out of the inbox", do="have the link removed")
 
     @contextlib.asynccontextmanager
     async def _step(self, doing: str, path: str) -> AsyncIterator[None]:

@@ -31,7 +31,7 @@ PLACES = {
     "key exchange": (650, "connect"),
     "login": (3_900, "connect"),
     "listing": (5_100, "list"),
-    "first byte": (5_720, "read"),
+    "first byte": (5_900, "read"),
     "half": (105_000, "read"),
     "last bytes": (204_400, "read"),
 }

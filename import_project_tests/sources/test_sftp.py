@@ -27,7 +27,7 @@ from import_project.sources.sftp import SftpSource
 from import_project.sources.sftp_login import SftpLogin
 from import_project.store.landing import Landing
 from import_project_tests.servers import SftpPeer
-from import_project_tests.sources.contract import FolderContract, FolderInbox, claim, listing, received, use
+from import_project_tests.sources.contract import FolderContract, FolderInbox, aside, claim, listing, received, use
 
 
 def login(peer: SftpPeer) -> SftpLogin:
@@ -133,6 +133,28 @@ class TestSftp(FolderContract):
         inbox.drop()
         given = replace(login(sftp), private_key=None, password="right-password")
         assert len(listing(SftpSource(given, "in")).files) == 1
+
+    @pytest.mark.parametrize("folder", [".processing", ".archive", ".archive/2026/11"])
+    def test_folder_that_a_sender_turned_into_a_link_is_refused(
+        self, inbox: FolderInbox, source: SftpSource, folder: str
+    ) -> None:
+        inbox.drop()
+        outside = inbox.root.parent / "other"
+        (outside / "22").mkdir(parents=True)
+        (outside / "b.csv").write_bytes(b"not ours")
+        (inbox.root / folder).parent.mkdir(parents=True, exist_ok=True)
+        (inbox.root / folder).symlink_to(os.path.relpath(outside, (inbox.root / folder).parent))
+
+        def moved() -> None:
+            claim(source, HELD)
+            aside(source, HELD, ".archive/2026/11/22/a.csv")
+
+        with pytest.raises(SourceDenied, match="leads out of the inbox"):
+            moved()
+        if folder == ".processing":
+            with pytest.raises(SourceDenied, match="leads out of the inbox"):
+                use(source, lambda s: s.held(folder))
+        assert [p.name for p in outside.rglob("*") if p.is_file()] == ["b.csv"]
 
     def test_cut_connection_is_unreachable_and_lands_nothing(
         self, inbox: FolderInbox, source: SftpSource, sftp: SftpPeer, tmp_path: Path
