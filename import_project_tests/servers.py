@@ -53,7 +53,8 @@ class SftpFaults:
     """What the SFTP server refuses or breaks, by operation.
 
     With `fail_list_after` a listing, in order, fails after so many names; `at_first_read` is called once, when the
-    first piece of a file was read and the others were not. `passwords` counts those that were tried.
+    first piece of a file was read and the others were not. `passwords` counts those that were tried. The next so many
+    renames of a kind are cut off, before or after they are done, without an answer.
     """
 
     deny: set[str] = field(default_factory=set)
@@ -65,6 +66,7 @@ class SftpFaults:
     fail_list_after: int | None = None
     at_first_read: Callable[[], None] | None = None
     passwords: int = 0
+    cut_renames: dict[tuple[str, str], int] = field(default_factory=dict)
 
 
 class FaultySftp(asyncssh.SFTPServer):
@@ -99,13 +101,23 @@ class FaultySftp(asyncssh.SFTPServer):
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         self._check("rename")
         self._check("plain rename")
-        super().rename(oldpath, newpath)
+        self._cut_off("rename", lambda: super(FaultySftp, self).rename(oldpath, newpath))
 
     def posix_rename(self, oldpath: bytes, newpath: bytes) -> None:
         self._check("rename")
         if self._faults.no_posix_rename:
             raise asyncssh.SFTPOpUnsupported("no posix-rename here")
-        super().posix_rename(oldpath, newpath)
+        self._cut_off("posix_rename", lambda: super(FaultySftp, self).posix_rename(oldpath, newpath))
+
+    def _cut_off(self, kind: str, rename: Callable[[], object]) -> None:
+        """Rename, unless it is to be cut off: before or after it."""
+        for when in ("before", "after"):
+            if when == "after":
+                rename()
+            if self._faults.cut_renames.get((kind, when), 0):
+                self._faults.cut_renames[kind, when] -= 1
+                self.channel.get_connection().abort()
+                return
 
     async def read(self, file_obj: Any, offset: int, size: int) -> bytes:
         self._check("read")

@@ -43,6 +43,20 @@ def house(installation: Installation, sftp: SftpPeer, api: ApiPeer) -> Iterator[
         yield made
 
 
+@pytest.mark.parametrize("kind", ["posix_rename", "rename"])
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_rename_whose_answer_is_cut_off(house: House, sftp: SftpPeer, kind: str, when: str) -> None:
+    """Claims and archives are looked for on both sides: nothing is read twice, lost or put over another (N3)."""
+    house.show(1)
+    cuts = sftp.faults.cut_renames
+    cuts[kind, when] = 1
+    for _ in range(6):
+        house.attempt()
+    assert cuts[kind, when] == 0
+    house.judge()
+    house.oracle.check_archive(house.inbox)
+
+
 @pytest.mark.parametrize("place", PLACES)
 @pytest.mark.parametrize("fault", ["cut_after", "corrupt_at"])
 def test_stream_that_is_cut_or_damaged(house: House, fault: str, place: str) -> None:
