@@ -8,13 +8,12 @@ from importlib.metadata import version
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from starlette.datastructures import MutableHeaders
 from starlette.exceptions import HTTPException
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from import_project.api import hand_in, health, jobs, page, review
 from import_project.api.answers import Refusal
 from import_project.api.desk import Desk
+from import_project.api.guard import Guarded
 from import_project.api.hooks import tell_ends
 from import_project.config.settings import Settings
 from import_project.errors import (
@@ -91,36 +90,8 @@ def build_app(settings: Settings, environ: Mapping[str, str]) -> FastAPI:
     app.add_exception_handler(RequestValidationError, _invalid)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(Exception, _broken)
-    app.add_middleware(_Guarded)
+    app.add_middleware(Guarded)
     return app
-
-
-class _Guarded:
-    """Lets no answer be framed, sniffed, kept by others, or load anything from elsewhere."""
-
-    _HEADERS: Mapping[str, str] = {
-        "x-content-type-options": "nosniff",
-        "x-frame-options": "DENY",
-        "referrer-policy": "no-referrer",
-        "content-security-policy": (
-            "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; "
-            "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
-        ),
-        "cache-control": "no-store",
-    }
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def guarded(message: Message) -> None:
-            if message["type"] == "http.response.start":
-                headers = MutableHeaders(scope=message)
-                for name, value in self._HEADERS.items():
-                    headers.setdefault(name, value)
-            await send(message)
-
-        await self._app(scope, receive, guarded if scope["type"] == "http" else send)
 
 
 def _refused(_request: Request, error: Exception) -> JSONResponse:

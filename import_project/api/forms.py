@@ -10,7 +10,7 @@ from starlette.requests import ClientDisconnect
 
 from import_project.errors import BadForm
 
-_LONGEST_FIELD = 4096
+_LONGEST_FIELD, _MOST_FIELDS, _MOST_BESIDE = 4096, 16, 1 << 16
 _IDLE_SECONDS = 60.0
 
 
@@ -35,6 +35,7 @@ class FormReader:
         self._text = bytearray()
         self._chunks: list[bytes] = []
         self._ended = False
+        self._parts = self._beside = 0
         self.fields: dict[str, str] = {}
         self.filename: str | None = None
         self._parser = MultipartParser(
@@ -77,6 +78,10 @@ class FormReader:
             raise BadForm(f"nothing came for {_IDLE_SECONDS:.0f} seconds", do="send it again") from None
         if not chunk:
             return False
+        if self.filename is None:
+            self._beside += len(chunk)
+            if self._beside > _MOST_BESIDE + len(chunk):
+                raise BadForm(f"more than {_MOST_BESIDE:,} bytes before the file", do="send `feed`, then `file`")
         try:
             self._parser.write(chunk)
         except FormParserError as error:
@@ -86,6 +91,9 @@ class FormReader:
     def _begin(self) -> None:
         self._part = _Part()
         self._text.clear()
+        self._parts += 1
+        if self._parts > _MOST_FIELDS:
+            raise BadForm(f"more than {_MOST_FIELDS} fields", do="send `feed`, then `file`")
 
     def _header_begin(self) -> None:
         self._header, self._value = b"", b""

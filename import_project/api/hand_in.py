@@ -1,6 +1,7 @@
 """The routes that take files: handing one in, and handing in corrected rows of one."""
 
 from collections.abc import AsyncIterator
+from hashlib import sha256
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated, Any
@@ -15,7 +16,7 @@ from import_project.api.desk import Desk
 from import_project.api.forms import FormReader
 from import_project.api.job_answers import answer_of, first_answer
 from import_project.config.workspaces import Workspace
-from import_project.errors import BadForm, FileRefused, NoSuchThing, TooLarge, TooLate
+from import_project.errors import BadForm, FileRefused, KeyTaken, NoSuchThing, TooLarge, TooLate
 from import_project.pipeline import desk as cases
 from import_project.pipeline.corrections import read_corrected
 from import_project.pipeline.quarantine import Replay
@@ -71,6 +72,13 @@ async def ingest(
     if name is None:
         raise BadForm("there is no file", do="send it as the field `file`, with its name")
     cases.check_name(loaded, name)
+    if idempotency_key is not None:
+        keyed = desk.parts.ledger.jobs.keyed
+        known = await run_in_threadpool(keyed, workspace.workspace, idempotency_key)
+        if known is not None:  # what is not kept anyway is not written to the disk either
+            same = await _same(known, loaded.name, _capped(form.file(), workspace))
+            response.headers["location"] = f"/jobs/{same}"
+            return await run_in_threadpool(lambda: answer_of(desk.parts, cases.job_of(desk.parts, workspace, same)))
     landed = await desk.parts.landing.receive(_capped(form.file(), workspace), expected_size=None)
     packed = loaded.feed.files.unpack is not None and await run_in_threadpool(cases.is_packed, desk.parts, landed)
     made = cases.handed_in(desk.parts, workspace, loaded, name, landed, token, idempotency_key, packed=packed)
@@ -80,6 +88,16 @@ async def ingest(
         job = await run_in_threadpool(cases.job_of, desk.parts, workspace, job_id)
         return await run_in_threadpool(answer_of, desk.parts, job)
     return first_answer(*made, created_at)
+
+
+async def _same(known: tuple[str, str, str], feed: str, chunks: AsyncIterator[bytes]) -> str:
+    """Return the id of the job that a key made, if it was with the same file. Raises KeyTaken."""
+    digest = sha256()
+    async for chunk in chunks:
+        digest.update(chunk)
+    if (feed, digest.hexdigest()) != known[1:]:
+        raise KeyTaken("the key came with another file before")
+    return known[0]
 
 
 async def _capped(chunks: AsyncIterator[bytes], workspace: Workspace) -> AsyncIterator[bytes]:

@@ -13,6 +13,8 @@ from import_project.errors import ConfigError
 
 _LOOK_SECONDS = 1.0
 _END_SECONDS = 60.0
+#: Connections at once; the next gets 503. Each is a descriptor, of which a process has a thousand, often.
+_MOST_CONNECTIONS = 500
 
 
 def serve(host: str, port: int, workers: int, *, certificate: str | None, key: str | None) -> None:
@@ -20,6 +22,7 @@ def serve(host: str, port: int, workers: int, *, certificate: str | None, key: s
     import uvicorn
 
     from import_project.api.app import build_app
+    from import_project.api.connections import Impatient
 
     settings = Settings.read(os.environ)
     if workers and not os.environ.get("DAGSTER_HOME"):
@@ -33,6 +36,8 @@ def serve(host: str, port: int, workers: int, *, certificate: str | None, key: s
         access_log=False,
         ssl_certfile=certificate,
         ssl_keyfile=key,
+        http=Impatient,
+        limit_concurrency=_MOST_CONNECTIONS,
         timeout_graceful_shutdown=5,
         server_header=False,
     )

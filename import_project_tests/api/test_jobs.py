@@ -199,7 +199,9 @@ def test_same_key_is_the_same_job_and_same_bytes_are_imported_once(front: Front,
     keyed = {**headers, "idempotency-key": "upload-1"}
     one, two = (front.hand_in(files.orders_csv(), files.ORDERS_NAME, keyed).json() for _ in range(2))
     assert one["job_id"] == two["job_id"]
+    landed = sorted(front.parts.landing.root.rglob("*"))
     stranger = front.hand_in(files.orders_csv().replace(b"AB-", b"CD-"), files.ORDERS_NAME, keyed)
+    assert sorted(front.parts.landing.root.rglob("*")) == landed, "nothing is left of what is refused"
     assert (stranger.status_code, stranger.json()["error"]) == (409, "the key came with another file before")
     other = front.hand_in(files.orders_csv(), "again.csv", headers).json()
     front.import_waiting()

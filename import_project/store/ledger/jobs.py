@@ -1,7 +1,7 @@
 """Jobs of the front desk in the ledger: handed in, listed, taken by a worker, told to whoever waits for them."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -58,7 +58,8 @@ class Jobs:
             for name in {one.workspace for one, _ in some}:
                 waiting[name] = connection.execute(_waiting(name)).scalar_one()
                 lately[name] = connection.execute(_since(name, now - _MINUTE)).scalar_one()
-            known, taken = _known(connection, [one for one, _ in some]), list[tuple[HandIn, str]]()
+            taken = list[tuple[HandIn, str]]()
+            known = _known(connection, {one.key for one, _ in some if one.key is not None})
             for one, partition in some:
                 place, file = (one.workspace, one.key or one.job_id), (one.feed, one.sha256)
                 before = known.get(place)
@@ -115,6 +116,11 @@ class Jobs:
             for one, _ in some
         ]
         append_all(self._database, connection, Act.DESK, told, now)
+
+    def keyed(self, workspace: str, key: str) -> tuple[str, str, str] | None:
+        """Return the job that a caller's key made: its id, its feed, and the SHA-256 of the file as it came."""
+        with self._database.read() as connection:
+            return _known(connection, {key}).get((workspace, key))
 
     def room(self, workspace: str, most_waiting: int, most_a_minute: int, now: datetime) -> None:
         """Raise TooMany where a file of a workspace would be refused now."""
@@ -210,9 +216,8 @@ def _since(workspace: str, moment: datetime) -> sa.Select[tuple[int]]:
     return query.where(jobs.c.workspace == workspace, jobs.c.created_at > moment)
 
 
-def _known(connection: Connection, some: Sequence[HandIn]) -> dict[tuple[str, str], tuple[str, str, str]]:
+def _known(connection: Connection, keys: Collection[str]) -> dict[tuple[str, str], tuple[str, str, str]]:
     """Return the jobs of the callers' own keys, by workspace and key: id, feed, and the file as it came."""
-    keys = {one.key for one in some if one.key is not None}
     if not keys:
         return {}
     came = sa.func.coalesce(arrivals.c.packed_sha256, arrivals.c.sha256)
