@@ -1,5 +1,6 @@
 """The routes of those who review: payments that settle nothing, postings nobody can tell of, and who did what."""
 
+import json
 from decimal import Decimal, InvalidOperation
 from typing import Annotated, Any, Literal
 from uuid import uuid4
@@ -16,7 +17,7 @@ from import_project.errors import BadForm, NoSuchThing
 from import_project.pipeline.by_hand import Hand, Wanted, match_by_hand, reject_by_hand
 from import_project.pipeline.dead_letters import EXPLAINED, Word, replay_postings, settle_posting
 from import_project.pipeline.work_queue import listed
-from import_project.records.audit import Act
+from import_project.records.audit import Act, Entry
 from import_project.records.decisions import DecidedPayment
 from import_project.records.postings import KeptPosting, PostingState
 
@@ -121,17 +122,30 @@ def list_audit(
     after: Annotated[int, Query(ge=0, le=2**31 - 1)] = 0,
     limit: Annotated[int, Query(ge=1, le=1000)] = 200,
 ) -> AuditList:
-    """Who did what in this workspace: files handed in and taken back, decisions by hand, tokens."""
+    """Who did what in this workspace: files handed in and taken back, rows corrected, decisions by hand, tokens."""
     parts, (_, workspace) = desk_of(request).parts, caller
-    mine = f"{workspace.workspace}/"
     found: list[dict[str, Any]] = []
     for one in parts.ledger.audit.entries(after=after):
-        if one.what in {Act.DESK, Act.BY_HAND} and one.done_by.startswith(mine):
-            told = {"number": one.number, "at": one.at.isoformat(timespec="seconds"), "by": one.done_by}
+        if (by := _whose(one, workspace.workspace)) is not None:
+            told = {"number": one.number, "at": one.at.isoformat(timespec="seconds"), "by": by}
             found.append({**told, "what": str(one.what), "feed": one.feed, "facts": one.facts})
             if len(found) == limit:
                 return AuditList(entries=found, next=one.number)
     return AuditList(entries=found)
+
+
+def _whose(entry: Entry, workspace: str) -> str | None:
+    """Return who of a workspace, or with a token of it, did what an entry tells; None: it is none of its business."""
+    mine = f"{workspace}/"
+    if entry.what in {Act.DESK, Act.BY_HAND, Act.CORRECTED} and entry.done_by.startswith(mine):
+        return entry.done_by
+    if entry.what is Act.DESK and not entry.feed:
+        facts = json.loads(entry.facts)
+        return entry.done_by if facts.get("made", facts).get("workspace") == workspace else None
+    if entry.what is Act.DECIDED and f'"decided_by":{json.dumps(mine)[:-1]}' in entry.facts:  # most are by rules
+        by = (one.get("decided_by", "") for one in json.loads(entry.facts)["decisions"])
+        return next((name for name in by if name.startswith(mine)), None)
+    return None
 
 
 def _payment(desk: Desk, workspace: Workspace, name: str) -> tuple[DecidedPayment, LoadedFeed]:

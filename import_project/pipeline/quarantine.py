@@ -32,6 +32,10 @@ CORRECTIONS: dict[str, pl.DataType] = {
 }
 
 
+#: Row numbers that an entry of the audit log names.
+_MOST_LOGGED = 1_000
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replay:
     """What a person hands in: corrected rows (`row_number` and text columns; None: all as they are), and who it is.
@@ -86,13 +90,16 @@ async def replay_rows(held: Held, asked: Replay) -> Facts:
     columns = schema.identity or [c.name for c in schema.columns]
     now = _identities_now(held, given, changes[ROW_NUMBER].unique(), columns)
     passed = passed.join(now, on=ROW_NUMBER, how="left", maintain_order="left")
-    _keep(held, before, passed, changes, asked.by)
-    asked.told(split.issues)
-    return {
+    facts = {
         "replayed": passed.height,
         "still quarantined": waiting.height - passed.height,
         "cells changed": changes.height,
     }
+    rows = {"rows": passed[ROW_NUMBER].head(_MOST_LOGGED).to_list()}
+    held.parts.ledger.audit.corrected(held.claim, held.sha256, asked.by, {**facts, **rows}, held.parts.clock())
+    _keep(held, before, passed, changes, asked.by)
+    asked.told(split.issues)
+    return facts
 
 
 def corrected(waiting: pl.DataFrame, rows: pl.DataFrame, done: pl.Series) -> pl.DataFrame:

@@ -13,8 +13,8 @@ FIRST = "0" * 64
 
 
 class Act(StrEnum):
-    """What was done: the log begun, decided, sent to the API, answered, told by a person, done at the front desk, or an
-    older ledger accepted."""
+    """What was done: the log begun, decided, sent to the API, answered, told by a person, done at the front desk, rows
+    corrected by a person, or an older ledger accepted."""
 
     BEGUN = "begun"
     DECIDED = "decided"
@@ -22,6 +22,7 @@ class Act(StrEnum):
     ANSWERED = "answered"
     BY_HAND = "by_hand"
     DESK = "desk"
+    CORRECTED = "corrected"
     ACCEPTED = "accepted"
 
 

@@ -12,6 +12,8 @@ import pytest
 
 from import_project.demo import files
 from import_project.pipeline.steps import run_file, run_named
+from import_project.records.audit import Act
+from import_project.records.jobs import Role
 from import_project_tests.api.conftest import Front, write_workspace
 from import_project_tests.formats.test_trial import far_sheet
 from import_project_tests.http_servers import ApiPeer
@@ -81,6 +83,10 @@ def test_rows_set_aside_are_downloaded_corrected_and_handed_in_again(front: Fron
     assert (answer.json()["replayed"], answer.json()["still_quarantined"]) == (5, 0)
     assert answer.json()["job"]["quarantined_rows"] == 0
     assert len(api.effects) == 10
+    (by_hand,) = [one for one in front.parts.ledger.audit.entries() if one.what is Act.CORRECTED]
+    assert (by_hand.done_by, json.loads(by_hand.facts)["replayed"]) == ("finance/anna-upload", 5)
+    (*_, last) = get(front, "/audit", front.token(role=Role.ADMIN))["entries"][:-1]
+    assert (last["what"], last["by"]) == ("corrected", "finance/anna-upload")
     gone = front.client.get(f"/jobs/{job['job_id']}/issues", headers=headers).json()
     assert [one for one in gone["issues"] if one["severity"] == "error"] == []
     not_a_sheet = front.client.post(

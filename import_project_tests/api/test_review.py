@@ -59,6 +59,8 @@ def test_payment_whose_proposals_are_rejected_stays_unmatched(
     assert (answer.json()["reason"], answer.json()["decided_by"]) == (one["reason"], "finance/anna-review")
     now = next(p for p in queue(front, reviewer) if p["payment"] == one["payment"])
     assert "rejected by finance/anna-review: not ours" in now["evidence"]
+    told = front.client.get("/audit", headers=front.token(role=Role.ADMIN)).json()["entries"]
+    assert ("decided", "finance/anna-review") in {(entry["what"], entry["by"]) for entry in told}
     for name in ("nothing", one["payment"][:60], ""):  # by its whole id, or not at all
         wrong = front.client.post(f"/review/payments/{name}/reject", json={}, headers=reviewer)
         assert wrong.status_code == 404, name

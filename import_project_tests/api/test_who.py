@@ -124,9 +124,17 @@ def test_audit_tells_who_did_what(front: Front) -> None:
     front.client.post(f"/jobs/{job}/cancel", headers=headers)
     told = front.client.get("/audit", headers=admin).json()["entries"]
     assert [(one["by"], "handed in" in one["facts"], "taken back" in one["facts"]) for one in told] == [
+        ("tests", False, False),
+        ("tests", False, False),
         ("finance/erp-upload", True, False),
         ("finance/erp-upload", False, True),
     ]
+    assert all('"workspace":"finance"' in one["facts"] for one in told[:2]), "tokens, whoever made them"
+    (token, *_) = front.parts.ledger.tokens.all("finance")
+    front.token("sales")
+    front.parts.ledger.tokens.revoke(token.id, "root", front.parts.clock())
+    (*_, last) = front.client.get("/audit", headers=admin).json()["entries"]
+    assert (last["by"], "revoked" in last["facts"]) == ("root", True)
 
 
 def test_page_and_its_files_load_nothing_from_elsewhere(front: Front) -> None:

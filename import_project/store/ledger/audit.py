@@ -9,6 +9,8 @@ import sqlalchemy as sa
 from sqlalchemy.engine import Connection, Row
 
 from import_project.records.audit import FIRST, Act, Entry, Mark, as_facts
+from import_project.records.files import Claim
+from import_project.store.ledger.claims import fence
 from import_project.store.ledger.database import Database
 from import_project.store.ledger.tables import audit, postings
 
@@ -110,6 +112,12 @@ class Audit:
         known = None if self._database.watermark is None else self._database.watermark.read()
         with self._database.read() as connection:
             return missing_since(connection, known)
+
+    def corrected(self, claim: Claim, file: str, by: str, facts: Mapping[str, Any], now: datetime) -> None:
+        """Note who hands quarantined rows in again, before anything of them is posted. Raises ClaimLost."""
+        with self._database.write() as connection:
+            fence(connection, claim)
+            append(self._database, connection, Act.CORRECTED, facts, feed=claim.feed, file=file, by=by, now=now)
 
     def accept(self, by: str, note: str, now: datetime) -> None:
         """Note a person's word that what is missing was seen to: the ledger counts from now on as it is."""

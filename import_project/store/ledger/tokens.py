@@ -57,7 +57,9 @@ class Tokens:
             mine = mine if workspace is None else mine & (tokens.c.workspace == workspace)
             if connection.execute(sa.update(tokens).where(mine).values(revoked_at=now)).rowcount != 1:
                 raise ConfigError(f"no token {token_id} holds")
-            append(self._database, connection, Act.DESK, {"revoked": token_id}, feed="", file="", by=by, now=now)
+            whose = sa.select(tokens.c.workspace).where(tokens.c.id == token_id)
+            told = {"revoked": token_id, "workspace": connection.execute(whose).scalar_one()}
+            append(self._database, connection, Act.DESK, told, feed="", file="", by=by, now=now)
 
 
 def _token(row: sa.Row[tuple[str, ...]]) -> Token:
