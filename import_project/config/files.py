@@ -166,12 +166,14 @@ class Files(Strict):
     """Which files are taken and when.
 
     A file is ready when `looks` polls saw the same size and mtime, it has stood so for `min_age_seconds`, and its
-    `done_file` is there. At most `limit_per_poll` files of a feed are queued or run at once.
+    `done_file` is there. At most `limit_per_poll` files of a feed are queued or run at once. One of more than
+    `max_bytes`, as it comes, is refused.
     """
 
     pattern: Pattern
     order: Literal["process_all", "latest_by_mtime", "fifo_by_name", "lexicographic"] = "process_all"
     limit_per_poll: int = Field(default=1_000, ge=1, le=10_000)
+    max_bytes: int = Field(default=10 << 30, ge=1)
     looks: int = Field(default=2, ge=1, le=100)
     min_age_seconds: float = Field(default=0, ge=0, le=_MONTH)
     done_file: str | None = None

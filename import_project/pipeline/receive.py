@@ -1,8 +1,9 @@
 """Steps 2 to 4: claim the sender's copy, stream it to landing, unpack it, see whether it came before, recognise it. The
 ledger's claim is first."""
 
-from import_project.errors import ComesAgain, FileChanged, FileVanished, NotRecognised
+from import_project.errors import ComesAgain, FileChanged, FileVanished, NotAllowed, NotRecognised
 from import_project.formats.registry import recognises
+from import_project.logs import LOG
 from import_project.packing.kinds import HEAD, kind_of
 from import_project.pipeline.again import meeting, policy
 from import_project.pipeline.aside import try_move_aside
@@ -22,7 +23,8 @@ async def receive(held: Held) -> Facts | None:
     """Bring the file's bytes into landing. None: nothing more is to be done with it, and it has ended.
 
     Raises FileVanished when it was gone before the claim, FileChanged when its facts moved meanwhile, ComesAgain when
-    the feed does not want its like again, and NotRecognised when the content is not the feed's format.
+    the feed does not want its like again, NotAllowed when it is too large, and NotRecognised when the content is not
+    the feed's format.
     """
     arrival = held.arrival
     if arrival.sha256 is not None and not arrival.state.ended:
@@ -37,7 +39,19 @@ async def receive(held: Held) -> Facts | None:
         return None
     if arrival.state is not ArrivalState.DONE:  # of one that is done the bytes may have been let go
         recognise(held, sha256)
-    return {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
+    facts: dict[str, int | str] = {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
+    if (before := _revised(held, sha256)) is not None:
+        facts["revision of"] = before.partition or before.name
+    return facts
+
+
+def _revised(held: Held, sha256: str) -> Arrival | None:
+    """Return the file that came before under this name with other bytes, if any, and say so in the log."""
+    before = next((a for a in reversed(held.parts.ledger.arrivals.namesakes(held.arrival)) if a.sha256 != sha256), None)
+    if before is not None:
+        fields = {"feed": held.feed, "file": held.arrival.name, "partition": held.claim.partition}
+        LOG.warning("revision", extra={"fields": {**fields, "of": before.partition}})
+    return before
 
 
 def recognise(held: Held, sha256: str) -> None:
@@ -113,6 +127,10 @@ async def _content(held: Held) -> str | tuple[str, ...]:
 async def fetch(held: Held, source: Source) -> Landed:
     """Claim the copy through an open source and bring its bytes into landing."""
     file, before = await _claimed(held, source)
+    most = held.loaded.feed.files.max_bytes
+    if before.size > most:
+        do = f"files.max_bytes allows {most:,}: raise it if that is right"
+        raise NotAllowed(f"the file has {before.size:,} bytes", do=do)
     _unchanged(held, held.arrival, before)
     landed = await held.parts.landing.receive(source.open(file, before.size), expected_size=before.size)
     _unchanged(held, before, await source.facts(file))

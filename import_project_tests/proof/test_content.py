@@ -78,6 +78,33 @@ def test_same_name_with_new_bytes_of_another_size(installation: Installation, ap
     assert sorted(map(len, kept)) == sorted(len(orders(*map(order, rows))) for rows in brought)
 
 
+def test_revision_is_never_silent(installation: Installation, api: ApiPeer, caplog: pytest.LogCaptureFixture) -> None:
+    parts = installation.parts()
+    run_orders(installation, parts, orders(order(1)))
+    first = parts.ledger.outcomes.all()[0].partition
+    assert "revision" not in caplog.messages
+    run_orders(installation, parts, orders(order(1), order(2)))
+    (record,) = [one for one in caplog.records if one.message == "revision"]
+    assert record.fields["of"] == first  # type: ignore[attr-defined]
+    second = parts.ledger.outcomes.all()[-1].partition
+    (receive, *_) = [one for one in parts.ledger.steps.of_file("orders", second) if one.step == "receive"]
+    assert receive.facts["revision of"] == first
+
+
+def test_file_that_is_too_large_is_refused_unread(installation: Installation, api: ApiPeer) -> None:
+    """A sparse one costs its sender nothing."""
+    made = installation.rewrite("orders", files={"max_bytes": 1000})
+    parts = made.parts()
+    with (made.inbox / "orders_1.csv").open("wb") as large:
+        large.truncate(1 << 30)
+    (made.inbox / "orders_2.csv").write_bytes(orders(order(2)))
+    found = {o.name: o for o in run_all(made, parts)}
+    assert {name: one.state for name, one in found.items()} == {"orders_1.csv": "failed", "orders_2.csv": "done"}
+    assert "the file has 1,073,741,824 bytes" in (found["orders_1.csv"].error or "")
+    assert sum(path.stat().st_size for path in parts.landing.root.rglob("*") if path.is_file()) < 10_000
+    assert [p.name for p in (made.inbox / ".failed").iterdir()] == ["orders_1.csv"]
+
+
 def test_files_with_nothing_in_them(installation: Installation, api: ApiPeer) -> None:
     nothing = {
         "orders_0.csv": b"",
