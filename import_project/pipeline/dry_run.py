@@ -40,7 +40,7 @@ def dry_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
     arrival = parts.ledger.arrivals.of(loaded.name, partition)
     claim = Claim(arrival_id=arrival.id, feed=loaded.name, partition=partition, owner=owner, token=_REFUSED)
     known = replace(arrival, sha256=file_id(parts, loaded.name, partition))
-    lease = Lease(parts.lease, parts.clock)
+    lease = Lease(parts.lease)
     held = Held(parts=parts, loaded=loaded, arrival=known, claim=claim, lease=lease)
     began = parts.clock()
     attempt = parts.ledger.steps.begin(arrival.id, owner, step, began, dry_run=True)

@@ -97,7 +97,7 @@ def run_step(parts: Parts, loaded: LoadedFeed, partition: str, *, owner: str, st
 
 
 def _claimed(parts: Parts, loaded: LoadedFeed, partition: str, owner: str, step: str) -> Held:
-    arrivals, now, lease = parts.ledger.arrivals, parts.clock(), Lease(parts.lease, parts.clock)
+    arrivals, now, lease = parts.ledger.arrivals, parts.clock(), Lease(parts.lease)
     try:
         arrival, claim = arrivals.claim(loaded.name, partition, owner=owner, now=now, lease=parts.lease)
     except ClaimLost as lost:
@@ -179,7 +179,7 @@ def _tell(held: Held, step: str, what: Happening, error: str | None) -> None:
 @contextmanager
 def also_held(held: Held, partition: str) -> Iterator[Held]:
     """Hold another file of the feed for a while, for the same run. Raises ClaimLost when another run holds it."""
-    parts, owner, lease = held.parts, held.claim.owner, Lease(held.parts.lease, held.parts.clock)
+    parts, owner, lease = held.parts, held.claim.owner, Lease(held.parts.lease)
     arrival, claim = parts.ledger.arrivals.claim(
         held.feed, partition, owner=owner, now=parts.clock(), lease=parts.lease
     )
@@ -235,7 +235,7 @@ def _renewed(held: Held) -> Iterator[None]:
         while not done.wait(parts.lease.total_seconds() / 3):
             until = held.lease.from_now()
             try:
-                parts.ledger.arrivals.renew(claim, until=until[0])
+                parts.ledger.arrivals.renew(claim, until=parts.clock() + parts.lease)
                 held.lease.renewed(until)
             except LedgerUnavailable:
                 continue  # the step itself will meet the same trouble and say so

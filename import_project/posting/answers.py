@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Any
 
 from import_project.records.postings import Posting, PostingState
 from import_project.records.terms import Terms
@@ -102,14 +103,15 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: 
 
     Only a 2xx ends it well, and only a 4xx about the request itself ends it badly. A posting that may have taken effect
     before stays `unknown` whatever says that this try did not. `took_at` is when the API last took any posting;
-    `receipt` is a field that the answer to a posting that was taken must have.
+    `receipt` is a field that the answer to a posting that was taken must have; where none is agreed, it may tell of no
+    `error`.
     """
     status, said, before = reply.status, reply.text, untouched(posting)
     told = clean(said if status is None else f"{status} {said}")
     if status is None:
         return Verdict(state=PostingState.UNKNOWN if reply.left else before, told=told, fault=True)
     if 200 <= status < 300:
-        if reply.html or (receipt is not None and not _has(said, receipt)):
+        if reply.html or (_tells_error(said) if receipt is None else not _has(said, receipt)):
             return Verdict(state=PostingState.UNKNOWN, told=told, stop=Stop.UNUSABLE)
         return Verdict(state=PostingState.DONE, told=clean(said))
     if slow_down(status):
@@ -130,11 +132,21 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: 
 
 
 def _has(said: str, field: str) -> bool:
+    return _fields(said).get(field) is not None
+
+
+def _tells_error(said: str) -> bool:
+    """Whether an answer that says 200 says in its body that it went wrong, as some APIs do."""
+    answer = _fields(said)
+    return bool(answer.get("error") or answer.get("errors"))
+
+
+def _fields(said: str) -> dict[str, Any]:
     try:
         answer = json.loads(said)
     except (ValueError, RecursionError):
-        return False
-    return isinstance(answer, dict) and answer.get(field) is not None
+        return {}
+    return answer if isinstance(answer, dict) else {}
 
 
 def _failed(posting: Posting, status: int, told: str, took_at: datetime | None) -> Verdict:

@@ -246,7 +246,9 @@ class Outbox:
         return judged, stop
 
     async def _dispatched(self, ready: Sequence[Posting], health: Health, *, probe: bool) -> list[Judged]:
-        if not ready or self._time.over():  # the next write tells whether another run has the file
+        if self._time.over():  # the next write tells whether another run has the file
+            self._lost, ready = "the lease of the file is over", []
+        if not ready:
             return []
         marked = await asyncio.to_thread(self._box.sending, self._claim, self._file, ready, self._time.clock())
         requests = list(requests_of([p for p in ready if p.id in marked], self._routes))

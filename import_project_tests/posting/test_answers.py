@@ -89,6 +89,23 @@ def test_receipt_that_is_agreed_must_be_there(text: str, state: PostingState) ->
     assert (found.state, found.stop) == (state, None if state is DONE else Stop.UNUSABLE)
 
 
+@pytest.mark.parametrize(
+    ("text", "state"),
+    [
+        ('{"error": "insufficient rights, nothing was booked"}', UNKNOWN),
+        ('{"errors": ["full"], "id": 7}', UNKNOWN),
+        ('{"error": null, "errors": [], "id": 7}', DONE),
+        ('{"error": false}', DONE),
+        ('["error"]', DONE),
+        ("no error", DONE),
+        ("", DONE),
+    ],
+)
+def test_answer_that_tells_of_an_error_is_no_receipt(text: str, state: PostingState) -> None:
+    found = judge(posting(), Reply(status=200, text=text), took_at=None)
+    assert (found.state, found.stop) == (state, None if state is DONE else Stop.UNUSABLE)
+
+
 def test_receipt_is_bounded_and_holds_nothing_that_a_database_refuses() -> None:
     found = judge(posting(), Reply(status=201, text="nul\x00" + "x" * 9_000), took_at=None)
     assert found.told.startswith("nulx")
