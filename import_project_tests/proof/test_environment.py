@@ -204,6 +204,27 @@ def polled(installation: Installation) -> Installation:
     return replace(made, environ={**made.environ, "DAGSTER_HOME": str(home)})
 
 
+@pytest.mark.parametrize("folder", ["landing", "tables", "."])
+def test_disk_that_turns_read_only(installation: Installation, api: ApiPeer, folder: str) -> None:
+    """As a kernel remounts one after an error: told by name, and gone on with in the same process once it is mended."""
+    home = Path(installation.environ["IMPORT_PROJECT_HOME"]) / folder
+    command = [sys.executable, "-m", "import_project_tests.proof.read_only_child", str(home), str(installation.inbox)]
+    done = subprocess.run(
+        ["unshare", "-rm", *command],
+        env=environment(installation),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=100,
+    )
+    assert done.returncode == 0, done.stderr
+    *tries, first, second = json.loads(done.stdout)
+    told = "LedgerUnavailable" if folder == "." else "StoreFull"
+    assert (set(tries[:2]), set(tries[2:5]) - {None}, set(tries[5:])) == ({None}, {_OURS + told}, {None})
+    assert [first, second] == ["orders_0.csv done", "orders_2.csv done"]
+    assert sorted(body["order_id"] for _, _, body in api.effects) == ["AB-000010", "AB-000012"]
+
+
 #: A small disk under Dagster's own storage: full from the start, then with room, then with some pages left.
 _SMALL_INSTANCE = """
 cp "$DAGSTER_HOME/dagster.yaml" "$KEPT" && mount -t tmpfs -o size=24m none "$DAGSTER_HOME" && cp "$KEPT" "$DAGSTER_HOME/dagster.yaml"
