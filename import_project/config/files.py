@@ -167,7 +167,8 @@ class Files(Strict):
 
     A file is ready when `looks` polls saw the same size and mtime, it has stood so for `min_age_seconds`, and its
     `done_file` is there. At most `limit_per_poll` files of a feed are queued or run at once. One of more than
-    `max_bytes`, as it comes, is refused.
+    `max_bytes`, as it comes, is refused. The copy of one that is done is not moved on before `watch_seconds` have
+    passed since it was last looked at, so that a sender who goes on writing into it is noticed.
     """
 
     pattern: Pattern
@@ -176,6 +177,7 @@ class Files(Strict):
     max_bytes: int = Field(default=10 << 30, ge=1)
     looks: int = Field(default=2, ge=1, le=100)
     min_age_seconds: float = Field(default=0, ge=0, le=_MONTH)
+    watch_seconds: float = Field(default=0, ge=0, le=_MONTH)
     done_file: str | None = None
     folders: Folders = Folders()
     adopt_after_seconds: float = Field(default=600, ge=0, le=_MONTH)

@@ -1,6 +1,7 @@
 """Moving the sender's copy of an ended file out of the way. The file's outcome never depends on it."""
 
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import FileVanished, SourceError
@@ -20,16 +21,25 @@ class Aside:
 
 
 async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> Aside:
-    """Move the copy if it is still due. When the source fails, a later poll does it."""
+    """Move the copy if it is still due, and no longer watched. When the source fails, a later poll does it."""
     arrival = parts.ledger.arrivals.of(loaded.name, partition)
     if not arrival.aside_due or loaded.feed.source.read_only:
         stays = "left where it is" if loaded.feed.source.read_only else "nothing to move"
         return Aside(place=arrival.set_aside_to or stays)
+    if (until := watched_until(loaded, arrival)) > parts.clock():
+        return Aside(place=f"not before {until:%Y-%m-%d %H:%M:%S} UTC")
     try:
         async with opened(parts, loaded) as source:
             return await move_aside(parts, loaded, source, arrival)
     except SourceError as error:
         return Aside(place=f"not yet: {error.what}")
+
+
+def watched_until(loaded: LoadedFeed, arrival: Arrival) -> datetime:
+    """Return until when the copy of a file that is done stays where it is: what its sender writes into it by then is
+    noticed when it is moved. Aware UTC."""
+    watch = loaded.feed.files.watch_seconds if arrival.state is ArrivalState.DONE else 0
+    return (arrival.looked_at or arrival.first_seen_at) + timedelta(seconds=watch)
 
 
 async def move_aside(parts: Parts, loaded: LoadedFeed, source: Source, arrival: Arrival) -> Aside:

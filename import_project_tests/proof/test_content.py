@@ -2,6 +2,7 @@
 every dress, XML that points elsewhere. What is good takes effect once; what is not is told, and holds back nothing.
 """
 
+import asyncio
 import os
 import socket
 import time
@@ -15,14 +16,14 @@ import pytest
 from import_project.errors import ImportProjectError
 from import_project.pipeline.by_hand import Hand, Wanted, match_by_hand
 from import_project.pipeline.parts import Parts
-from import_project.pipeline.see import Request
+from import_project.pipeline.see import Request, see
 from import_project.records.outcomes import Outcome
 from import_project_tests.formats.camt_files import document, entry, statement
 from import_project_tests.formats.reading import read
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation
 from import_project_tests.pipeline.bank_days import ALICE, Bank, invoice, paid
-from import_project_tests.pipeline.row_feeds import HEADER, order, orders, run_orders, with_schema
+from import_project_tests.pipeline.row_feeds import HEADER, order, orders, outcome_of, run_orders, with_schema
 from import_project_tests.servers import SftpPeer
 
 _DAY = 86_400
@@ -89,6 +90,32 @@ def test_revision_is_never_silent(installation: Installation, api: ApiPeer, capl
     second = parts.ledger.outcomes.all()[-1].partition
     (receive, *_) = [one for one in parts.ledger.steps.of_file("orders", second) if one.step == "receive"]
     assert receive.facts["revision of"] == first
+
+
+def test_sender_who_paused_and_goes_on_writing_is_noticed(installation: Installation, api: ApiPeer) -> None:
+    """Half a file that stood still was read; the rest went into the copy that we hold. It is told, and what is sent
+    again whole takes effect once."""
+    made = installation.rewrite("orders", files={"watch_seconds": 600}, source={"write_lease": False})
+    parts, whole = made.parts(), orders(*map(order, range(1, 7)))
+    path, half = made.inbox / "orders_1.csv", len(orders(*map(order, range(1, 4))))
+    with path.open("wb", buffering=0) as sender:
+        sender.write(whole[:half])
+        made.run(parts, "orders", made.poll_until_ready(parts, "orders"))
+        assert (outcome_of(parts, path.name).state, took(api)) == ("done", numbers(1, 2, 3))
+        made.poll(parts, "orders")
+        assert [p.name for p in (made.inbox / ".processing").iterdir()] != [], "it is watched"
+        sender.write(whole[half:])
+    made.clock.advance(seconds=600)
+    loaded = made.feed("orders")
+    (problem,) = asyncio.run(see(parts, loaded)).problems
+    assert f"the sender wrote to orders_1.csv after it was read: {half} bytes then, {len(whole)} now" in problem
+    assert [p.read_bytes() for p in (made.inbox / ".failed").iterdir()] == [whole]
+    path.write_bytes(whole)
+    made.run(parts, "orders", made.poll_until_ready(parts, "orders"), owner="run-2")
+    assert took(api) == numbers(*range(1, 7))
+    made.clock.advance(seconds=600)
+    assert asyncio.run(see(parts, loaded)).problems == ()
+    assert [p.read_bytes() for p in (made.inbox / ".archive").rglob("orders*")] == [whole]
 
 
 def test_file_that_is_too_large_is_refused_unread(installation: Installation, api: ApiPeer) -> None:
