@@ -13,6 +13,7 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
     #: Seconds in which a connection must have brought a request's header; at most twice as many.
     patience = 10.0
     _idle = False
+    _seen: Any = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:
         """Begin to look at it."""
@@ -24,8 +25,8 @@ class Impatient(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
             return
         cycle: Any = self.cycle
         idle = cycle is None or cycle.response_complete
-        if idle and self._idle:
+        if idle and self._idle and cycle is self._seen:
             self.transport.close()
             return
-        self._idle = idle
+        self._idle, self._seen = idle, cycle
         self.loop.call_later(self.patience, self._look)

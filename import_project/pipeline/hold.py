@@ -15,7 +15,6 @@ from import_project.errors import (
     FileCancelled,
     FileRefused,
     ImportProjectError,
-    LedgerUnavailable,
     StoreDamaged,
     StoreError,
     TooManyQuarantined,
@@ -237,10 +236,10 @@ def _renewed(held: Held) -> Iterator[None]:
             try:
                 parts.ledger.arrivals.renew(claim, until=parts.clock() + parts.lease)
                 held.lease.renewed(until)
-            except LedgerUnavailable:
-                continue  # the step itself will meet the same trouble and say so
-            except ImportProjectError:
+            except ClaimLost:
                 return  # taken over: the step's next write is refused
+            except ImportProjectError:
+                continue  # the step itself will meet the same trouble and say so
 
     thread = threading.Thread(target=keep, name=f"lease of {claim.partition}", daemon=True)
     thread.start()

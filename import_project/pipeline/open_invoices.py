@@ -10,7 +10,7 @@ import polars as pl
 
 from import_project.config.load import LoadedFeed
 from import_project.config.match import ALL_COLUMNS, COLUMNS, Invoices
-from import_project.errors import ApiAnswerUnusable, ConfigError, InvoicesStale, InvoicesUnusable
+from import_project.errors import ApiAnswerUnusable, ConfigError, FileRefused, InvoicesStale, InvoicesUnusable
 from import_project.formats.registry import read_whole
 from import_project.frames import MONEY
 from import_project.matching.frames import OPEN_INVOICES, listed_once
@@ -213,8 +213,11 @@ def _rows_of_file(wanted: Invoices) -> list[dict[str, Any]]:
     kind = _BY_ENDING.get(wanted.file.suffix.lower())
     if kind is None:
         raise ConfigError(f"{wanted.file.name}: open invoices are read from {', '.join(_BY_ENDING)}")
-    with wanted.file.open("rb") as content:
-        reading = read_whole(kind, content, {})
+    try:
+        with wanted.file.open("rb") as content:
+            reading = read_whole(kind, content, {})
+    except FileRefused as error:  # the list is no good: that says nothing of the bank's file
+        raise InvoicesUnusable(f"{wanted.file.name}: {error.what}", do="see that it is delivered whole") from error
     errors = reading.issues.filter(pl.col("severity") == "error")
     if errors.height:
         told = f"{wanted.file.name}: {errors['rule'][0]}: {errors['message'][0]}"

@@ -22,7 +22,8 @@ class Reply:
     """What came back from one try. `status` is None when no whole answer came; `text` is then why.
 
     `why` stands for a `text` that may hold a customer's row. `retry_after` is that header, `html` whether a web page
-    came, `item` whether it is one result of a batch. What has not `left` certainly never came there.
+    came, `item` whether it is one result of a batch. What has not `left` certainly never came there. What was `called`
+    is Python of the user's own: what it returns is the receipt.
     """
 
     status: int | None
@@ -31,6 +32,7 @@ class Reply:
     html: bool = False
     item: bool = False
     left: bool = True
+    called: bool = False
     why: str | None = None
 
     @property
@@ -111,7 +113,8 @@ def judge(posting: Posting, reply: Reply, *, took_at: datetime | None, receipt: 
     if status is None:
         return Verdict(state=PostingState.UNKNOWN if reply.left else before, told=told, fault=True)
     if 200 <= status < 300:
-        if reply.html or (_tells_error(said) if receipt is None else not _has(said, receipt)):
+        bad = not _has(said, receipt) if receipt is not None else not reply.called and _tells_error(said, posting.body)
+        if reply.html or bad:
             return Verdict(state=PostingState.UNKNOWN, told=told, stop=Stop.UNUSABLE)
         return Verdict(state=PostingState.DONE, told=clean(said))
     if slow_down(status):
@@ -135,10 +138,12 @@ def _has(said: str, field: str) -> bool:
     return _fields(said).get(field) is not None
 
 
-def _tells_error(said: str) -> bool:
-    """Whether an answer that says 200 says in its body that it went wrong, as some APIs do."""
+def _tells_error(said: str, sent: str) -> bool:
+    """Whether an answer that says 200 says in its body that it went wrong, as some APIs do; a field that was sent to it
+    and comes back is none."""
     answer = _fields(said)
-    return bool(answer.get("error") or answer.get("errors"))
+    told = {name: answer[name] for name in ("error", "errors") if answer.get(name)}
+    return bool(told) and any(_fields(sent).get(name) != value for name, value in told.items())
 
 
 def _fields(said: str) -> dict[str, Any]:

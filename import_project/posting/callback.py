@@ -51,7 +51,7 @@ class CallbackClient:
                 answer = self._call(handed)
             if inspect.isawaitable(answer):
                 answer = await answer
-            return Reply(status=200, text=_receipt(answer))
+            return Reply(status=200, text=_receipt(answer), called=True)
         except RowRejected as rejected:
             return Reply(status=400, text=rejected.what)
         except ImportProjectError as error:

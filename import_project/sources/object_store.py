@@ -269,7 +269,9 @@ def _sound(claim: _Claim) -> bool:
     """Whether a claim leads nowhere but to a file of the inbox, its own folder, and a place to set it aside."""
     folder, _, held = claim.held_as.rpartition("/")
     leads = [*folder.split("/"), *(claim.to or "").split("/")]
-    return safe(claim.name) and safe(held) and ".." not in leads and claim.size >= 0
+    times = datetime.fromisoformat(claim.mtime).tzinfo is not None
+    sized = type(claim.version) is str and type(claim.size) is int and 0 <= claim.size < 1 << 62
+    return safe(claim.name) and safe(held) and ".." not in leads and sized and times
 
 
 def _version(file: Staged) -> str:

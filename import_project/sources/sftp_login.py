@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -30,7 +31,7 @@ _CIPHERS = (
     "aes128-ctr",
 )
 # What signs or agrees on keys with SHA-1 proves nothing any more: OpenSSH refuses such signatures since 8.8.
-_KEYS, _AGREED, _MACS = "-ssh-rsa", "-*sha1*,*@ssh.com", "-*sha1*,*md5*,*@ssh.com,umac-64*"
+_WEAK = re.compile(r"ssh-rsa(-cert.*)?|.*(sha1|md5|dss|umac-64|@ssh\.com).*")
 _SHORTEST_RSA = 3072
 _SSH_PORT, _KEY_SECONDS = 22, 15.0
 
@@ -74,16 +75,27 @@ async def connect(login: SftpLogin) -> "asyncssh.SSHClientConnection":
         config=None,
         agent_path=None,
         encryption_algs=_CIPHERS,
-        server_host_key_algs=() if login.legacy_ssh else _KEYS,
-        signature_algs=() if login.legacy_ssh else _KEYS,
-        kex_algs=() if login.legacy_ssh else _AGREED,
-        mac_algs=() if login.legacy_ssh else _MACS,
+        **({} if login.legacy_ssh else _strong()),
         compression_algs=["none"],
         connect_timeout=login.connect_timeout,
         login_timeout=login.login_timeout,
         keepalive_interval=15,
         keepalive_count_max=4,
     )
+
+
+def _strong() -> dict[str, list[str]]:
+    """Return what asyncssh can do here, without what is weak: a name it does not know would be an error to it."""
+    from asyncssh import kex, mac, public_key
+
+    keys, certificates = public_key.get_default_public_key_algs(), public_key.get_default_certificate_algs()
+    can = {
+        "server_host_key_algs": [*certificates, *keys],
+        "signature_algs": keys,
+        "kex_algs": kex.get_default_kex_algs(),
+        "mac_algs": mac.get_default_mac_algs(),
+    }
+    return {what: [n for n in (one.decode() for one in some) if not _WEAK.fullmatch(n)] for what, some in can.items()}
 
 
 async def offered_key(host: str, port: int) -> tuple[str, str]:

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 
+import httpx
 import pytest
 import uvicorn
 from starlette.types import Receive, Scope, Send
@@ -47,8 +48,8 @@ def test_connection_that_brings_no_request_is_closed() -> None:
     """One that never says all of its header, one that says nothing after an answer; one that waits for its answer is
     left alone."""
 
-    async def application(_scope: Scope, _receive: Receive, send: Send) -> None:
-        await asyncio.sleep(1.5)
+    async def application(scope: Scope, _receive: Receive, send: Send) -> None:
+        await asyncio.sleep(1.5 if scope["path"] == "/" else 0)
         await send({"type": "http.response.start", "status": 204, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -58,6 +59,13 @@ def test_connection_that_brings_no_request_is_closed() -> None:
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
     thread.start()
     try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}") as busy:
+            busy.get("/")
+            (connection,) = server.server_state.connections
+            for _ in range(30):  # each look may fall between two of them
+                busy.get("/quick")
+                time.sleep(0.05)
+            assert server.server_state.connections == {connection}
         half, whole = (socket.create_connection(listener.getsockname(), timeout=20) for _ in range(2))
         half.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n")
         whole.sendall(b"GET / HTTP/1.1\r\nhost: x\r\n\r\n")

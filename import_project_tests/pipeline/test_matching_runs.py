@@ -27,6 +27,7 @@ from import_project.pipeline.steps import PAYMENT_STEPS
 from import_project.records.payments import UnmatchedReason
 from import_project.records.postings import UNSENT
 from import_project_tests.formats.camt_files import element, entry, transaction
+from import_project_tests.formats.test_trial import far_sheet
 from import_project_tests.http_servers import ApiPeer
 from import_project_tests.installation import Installation, rewrite_feed
 from import_project_tests.pipeline.bank_days import ALICE, BOB, Bank, invoice, paid
@@ -426,6 +427,19 @@ def test_missing_file_of_invoices_is_told_and_tried_again(
     with pytest.raises(InvoicesUnusable, match="cannot be read") as caught:
         bank.bring(paid("1.00", ref="R1"))
     assert caught.value.retry
+
+
+@pytest.mark.parametrize(("name", "content"), [("open.json", b'[{"invoice_id":'), ("open.xlsx", far_sheet())])
+def test_damaged_file_of_invoices_ends_no_file_of_the_bank(
+    installation: Installation, sftp: SftpPeer, api: ApiPeer, name: str, content: bytes
+) -> None:
+    path = installation.home / name
+    path.write_bytes(content)
+    bank = Bank.open(installation, sftp, api, invoices={"file": str(path)})
+    with pytest.raises(InvoicesUnusable, match=name) as caught:
+        bank.bring(paid("1.00", ref="R1"))
+    assert caught.value.retry
+    assert bank.parts.ledger.outcomes.all() == []
 
 
 def test_money_that_is_lost_ends_no_file(bank: Bank) -> None:

@@ -106,6 +106,15 @@ def test_answer_that_tells_of_an_error_is_no_receipt(text: str, state: PostingSt
     assert (found.state, found.stop) == (state, None if state is DONE else Stop.UNUSABLE)
 
 
+def test_error_that_is_no_word_of_the_apis_is_none() -> None:
+    """Python of the user's own returns what it likes; and a row may have a column of that name, which comes back."""
+    returned = Reply(status=200, text='{"error": "duplicate of 5, kept"}', called=True)
+    assert judge(posting(), returned, took_at=None).state is DONE
+    sent = replace(posting(), body='{"error": "E17", "n": 1}')
+    for told, state in [("E17", DONE), ("E18", UNKNOWN)]:
+        assert judge(sent, Reply(status=201, text=f'{{"error": "{told}"}}'), took_at=None).state is state
+
+
 def test_receipt_is_bounded_and_holds_nothing_that_a_database_refuses() -> None:
     found = judge(posting(), Reply(status=201, text="nul\x00" + "x" * 9_000), took_at=None)
     assert found.told.startswith("nulx")

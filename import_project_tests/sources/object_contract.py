@@ -211,6 +211,11 @@ class ObjectContract(SourceContract):
             {"to": "../other/a.csv"},
             {"size": -1},
             {"to": 5},
+            {"mtime": "yesterday"},
+            {"mtime": "2026-11-27T10:00:00"},
+            {"mtime": 5},
+            {"size": 1 << 70},
+            {"size": "5"},
         ],
     )
     def test_claim_that_a_sender_has_changed(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import asyncssh
 import pytest
+from asyncssh.mac import get_default_mac_algs
 
 from import_project.errors import (
     ConfigError,
@@ -24,7 +25,7 @@ from import_project.errors import (
 from import_project.records.files import Staged
 from import_project.sources.base import Source
 from import_project.sources.sftp import SftpSource
-from import_project.sources.sftp_login import SftpLogin
+from import_project.sources.sftp_login import SftpLogin, _strong
 from import_project.store.landing import Landing
 from import_project_tests.servers import SftpPeer
 from import_project_tests.sources.contract import FolderContract, FolderInbox, aside, claim, listing, received, use
@@ -103,6 +104,16 @@ def test_server_that_agrees_with_sha1_only_is_told(tmp_path: Path, old: dict[str
 
     with pytest.raises(SourceUnreachable, match=r"needs source\.legacy_ssh"):
         asyncio.run(connected())
+
+
+def test_what_is_offered_is_what_there_is_without_what_is_weak() -> None:
+    """A name that asyncssh does not know on this machine would be an error: `umac` needs a library."""
+    offered = _strong()
+    assert set(map(str.encode, offered["mac_algs"])) < set(get_default_mac_algs())
+    everything = [name for names in offered.values() for name in names]
+    assert [n for n in everything if any(weak in n for weak in ("sha1", "md5", "dss", "umac-64"))] == []
+    assert {"ssh-rsa", "ssh-rsa-cert-v01@openssh.com"}.isdisjoint(everything)
+    assert {"ssh-ed25519", "rsa-sha2-512", "hmac-sha2-256", "curve25519-sha256"} < set(everything)
 
 
 def test_short_rsa_key_of_ours_is_refused(sftp: SftpPeer) -> None:

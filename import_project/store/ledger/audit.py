@@ -49,6 +49,7 @@ class New:
 
 def append_all(database: Database, connection: Connection, what: Act, some: Sequence[New], now: datetime) -> None:
     """Add entries behind the last, in their order, as `append` does."""
+    known = None if database.watermark is None else database.watermark.read()  # no disk keeps others from the log
     database.lock(connection, "import_project audit")
     last = sa.select(audit.c.number, audit.c.hash).order_by(audit.c.number.desc()).limit(1)
     number, before = connection.execute(last).tuples().one_or_none() or (0, FIRST)
@@ -63,7 +64,6 @@ def append_all(database: Database, connection: Connection, what: Act, some: Sequ
     if not rows:
         return
     connection.execute(sa.insert(audit), rows)
-    known = None if database.watermark is None else database.watermark.read()
     if what is Act.ACCEPTED or missing_since(connection, known) is None:
         first = connection.execute(sa.select(audit.c.hash).where(audit.c.number == 1)).scalar_one()
         database.reached(connection, Mark(ledger=first, number=number, hash=before, at=now))
