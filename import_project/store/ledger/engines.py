@@ -77,8 +77,9 @@ def _prepare_sqlite(connection: object, _record: object) -> None:
         try:
             cursor.execute("PRAGMA journal_mode=WAL")
             break
-        except sqlite3.OperationalError:  # another process is just switching; SQLite's own time-out does not wait here
-            if attempt == _WAL_TRIES - 1:
+        except sqlite3.OperationalError as error:
+            # Another process is just switching, and SQLite's own time-out does not wait here; what else fails, fails.
+            if "locked" not in str(error) or attempt == _WAL_TRIES - 1:
                 raise
             time.sleep(0.05)
     for pragma in ("synchronous=FULL", "foreign_keys=ON"):
