@@ -26,8 +26,8 @@ async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> As
     if not arrival.aside_due or loaded.feed.source.read_only:
         stays = "left where it is" if loaded.feed.source.read_only else "nothing to move"
         return Aside(place=arrival.set_aside_to or stays)
-    if (until := watched_until(loaded, arrival)) > parts.clock():
-        return Aside(place=f"not before {until:%Y-%m-%d %H:%M:%S} UTC")
+    if watched(loaded, arrival, parts.clock()):
+        return Aside(place="not yet: it is watched")
     try:
         async with opened(parts, loaded) as source:
             return await move_aside(parts, loaded, source, arrival)
@@ -35,11 +35,12 @@ async def try_move_aside(parts: Parts, loaded: LoadedFeed, partition: str) -> As
         return Aside(place=f"not yet: {error.what}")
 
 
-def watched_until(loaded: LoadedFeed, arrival: Arrival) -> datetime:
-    """Return until when the copy of a file that is done stays where it is: what its sender writes into it by then is
-    noticed when it is moved. Aware UTC."""
-    watch = loaded.feed.files.watch_seconds if arrival.state is ArrivalState.DONE else 0
-    return (arrival.looked_at or arrival.first_seen_at) + timedelta(seconds=watch)
+def watched(loaded: LoadedFeed, arrival: Arrival, now: datetime) -> bool:
+    """Whether the copy of a file that is done stays where it is for now: what its sender writes into it meanwhile is
+    noticed when it is moved."""
+    watch = timedelta(seconds=loaded.feed.files.watch_seconds)
+    seen = arrival.looked_at or arrival.first_seen_at
+    return bool(watch) and arrival.state is ArrivalState.DONE and now < seen + watch
 
 
 async def move_aside(parts: Parts, loaded: LoadedFeed, source: Source, arrival: Arrival) -> Aside:

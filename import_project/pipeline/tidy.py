@@ -9,7 +9,7 @@ from datetime import timedelta
 
 from import_project.config.load import LoadedFeed
 from import_project.errors import SourceError, SourceUnreachable
-from import_project.pipeline.aside import move_aside, watched_until
+from import_project.pipeline.aside import move_aside, watched
 from import_project.pipeline.compare import occurrence
 from import_project.pipeline.parts import Parts
 from import_project.pipeline.strays import compare_strays
@@ -41,7 +41,7 @@ async def tidy(
 async def _move_the_ended(parts: Parts, loaded: LoadedFeed, source: Source, before: Sequence[Arrival]) -> list[str]:
     """Move some of the files that wait for it, other ones each time; those that cannot be moved are told as one."""
     now = parts.clock()
-    due = [a for a in before if a.aside_due and not a.held(now) and watched_until(loaded, a) <= now]
+    due = [a for a in before if a.aside_due and not a.held(now) and not watched(loaded, a, now)]
     turn = int(now.timestamp()) % len(due) if due else 0
     problems: list[str] = []
     failed: list[SourceError] = []
