@@ -23,7 +23,7 @@ from starlette.types import Receive, Scope, Send
 class ApiPeer:
     """What the receiving API holds and how it misbehaves.
 
-    `mode` decides about the next posts: ok, fail (`fail_status`, no effect), apply_then_fail, apply_then_drop,
+    `mode` decides about the next posts: ok, fail and apply_then_fail (`fail_status`), apply_then_drop,
     apply_then_hang, refuse_us (401), reject (`reject_status`), redirect (302), nowhere (404), web_page, compare (422
     for a known key with another body). `reject_if` and `fail_if` do so for single bodies; the next `slow_down` posts
     get 429 with `retry_after`, the next `in_flight` ones 409. With `forget_keys` every post takes effect.
@@ -124,7 +124,7 @@ def _api(peer: ApiPeer) -> Starlette:
         if peer.forget_keys or key not in peer.times():
             peer.effects.append((key, path, body))
         if peer.mode == "apply_then_fail":
-            return JSONResponse({"error": "oops"}, status_code=500)
+            return JSONResponse({"error": "oops"}, status_code=peer.fail_status)
         if peer.mode == "apply_then_hang":
             await asyncio.sleep(2)
         if peer.mode == "apply_then_drop":

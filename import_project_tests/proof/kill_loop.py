@@ -23,6 +23,7 @@ def kill_loop(installation: Installation, api: ApiPeer, *, count: int, seconds: 
     """
     installation = installation.rewrite("orders")  # the clock runs ahead by days: what an API forgets is another fault
     rewrite_feed(Path(installation.environ["IMPORT_PROJECT_FEEDS"], "apis", "erp.yaml"), key_hours=2000)
+    api.fail_status = 503  # a 500 that comes thrice while others are taken is the API's last word: another fault
     chance, oracle, kills, ahead = random.Random(seed), Oracle(), 0, 0
     began = time.monotonic()
     while (passed := time.monotonic() - began) < seconds or len(oracle.shown) < count:
