@@ -22,5 +22,5 @@ def let_threads_leave() -> None:
 def _wait() -> None:
     ours = {thread.ident for thread in threading.enumerate() if not thread.name.startswith("Dummy-")}
     until = time.monotonic() + _LEAVES
-    while sys._current_frames().keys() - ours and time.monotonic() < until:  # noqa: SLF001
+    while sys._current_frames().keys() - ours and time.monotonic() < until:  # noqa: SLF001 - documented
         time.sleep(0.001)

@@ -6,7 +6,7 @@ from typing import Any
 from uvicorn.protocols.http.auto import AutoHTTPProtocol
 
 
-class Impatient(AutoHTTPProtocol):  # type: ignore[misc,valid-type]
+class Impatient(AutoHTTPProtocol):  # type: ignore[misc,valid-type]  # uvicorn chooses its class when it is imported
     """A connection on which no request is under way is closed after a while: uvicorn itself waits for a request's
     header for ever."""
 

@@ -83,7 +83,8 @@ async def _receive(held: Held) -> Facts | None:
     sha256 = arrival.sha256 or await _read(held, arrival)
     noted = pl.DataFrame({"sha256": [sha256]})
     parts.tables.write(held.feed, _RECEIVED, _key(held.claim.partition), noted)
-    if unwanted(held, sha256, parts.ledger.arrivals.brought(arrival, sha256)):
+    arrivals = parts.ledger.arrivals
+    if unwanted(held, sha256, arrivals.brought(arrival, sha256), arrivals.namesakes(arrival)):
         return None
     if arrival.state is not ArrivalState.DONE:
         recognise(held, sha256)

@@ -1,6 +1,8 @@
 """Steps 2 to 4: claim the sender's copy, stream it to landing, unpack it, see whether it came before, recognise it. The
 ledger's claim is first."""
 
+from collections.abc import Sequence
+
 from import_project.errors import ComesAgain, FileChanged, FileVanished, NotAllowed, NotRecognised
 from import_project.formats.registry import recognises
 from import_project.logs import LOG
@@ -34,20 +36,22 @@ async def receive(held: Held) -> Facts | None:
     if isinstance(sha256, tuple):
         await _end(held, ArrivalState.UNPACKED, told=f"not taken: {', '.join(sha256)}" if sha256 else None)
         return None
-    if state := unwanted(held, sha256, held.parts.ledger.arrivals.bringer(held.feed, sha256)):
+    arrivals = held.parts.ledger.arrivals
+    namesakes = arrivals.namesakes(arrival)
+    if state := unwanted(held, sha256, arrivals.bringer(held.feed, sha256), namesakes):
         await _end(held, state)
         return None
     if arrival.state is not ArrivalState.DONE:  # of one that is done the bytes may have been let go
         recognise(held, sha256)
     facts: dict[str, int | str] = {"bytes": arrival.size, "sha256": sha256, "name": arrival.name}
-    if (before := _revised(held, sha256)) is not None:
+    if (before := _revised(held, sha256, namesakes)) is not None:
         facts["revision of"] = before.partition or before.name
     return facts
 
 
-def _revised(held: Held, sha256: str) -> Arrival | None:
+def _revised(held: Held, sha256: str, namesakes: Sequence[Arrival]) -> Arrival | None:
     """Return the file that came before under this name with other bytes, if any, and say so in the log."""
-    before = next((a for a in reversed(held.parts.ledger.arrivals.namesakes(held.arrival)) if a.sha256 != sha256), None)
+    before = next((a for a in reversed(namesakes) if a.sha256 != sha256), None)
     if before is not None:
         fields = {"feed": held.feed, "file": held.arrival.name, "partition": held.claim.partition}
         LOG.warning("revision", extra={"fields": {**fields, "of": before.partition}})
@@ -70,15 +74,15 @@ async def _end(held: Held, state: ArrivalState, *, told: str | None = None) -> N
     held.parts.ledger.arrivals.release(held.claim)
 
 
-def unwanted(held: Held, sha256: str, bringer: Arrival) -> ArrivalState | None:
-    """Hold a file against those before it, and the one that brought its bytes. Returns the state to end it with, None
-    to go on. Raises ComesAgain.
+def unwanted(held: Held, sha256: str, bringer: Arrival, namesakes: Sequence[Arrival]) -> ArrivalState | None:
+    """Hold a file against those before it under its name, and the one that brought its bytes. Returns the state to end
+    it with, None to go on. Raises ComesAgain.
 
     One that has ended and is run again by hand has been decided about, and so has one whose rows are; only a duplicate
     stays one.
     """
-    arrivals, arrival, again = held.parts.ledger.arrivals, held.arrival, held.loaded.feed.files.again
-    met = meeting(arrival, bringer, arrivals.namesakes(arrival), sha256)
+    arrival, again = held.arrival, held.loaded.feed.files.again
+    met = meeting(arrival, bringer, namesakes, sha256)
     mine = met in {"new", "same_name_new_bytes", "same_facts_new_bytes"}
     decided = mine and held.parts.ledger.decisions.any_decided(held.feed, sha256)
     if mine and not decided and _elsewhere_first(held, sha256):
